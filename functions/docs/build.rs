@@ -18,7 +18,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     for name in ["openapi", "openapi-public"] {
         println!("cargo::rerun-if-changed={name}.json");
         let json = fs::read_to_string(format!("{name}.json"))?;
-        fs::write(out.join(format!("{name}.yaml.gz")), packed(&yaml(&json)?)?)?;
+        let yaml = yaml(&json).map_err(|error| format!("functions/docs/{name}.json: {error}"))?;
+        fs::write(out.join(format!("{name}.yaml.gz")), packed(&yaml)?)?;
         fs::write(out.join(format!("{name}.json.gz")), packed(&json)?)?;
     }
     Ok(())
@@ -33,7 +34,9 @@ fn packed(text: &str) -> std::io::Result<Vec<u8>> {
 /// Converts the JSON text of a document to YAML. Strings are quoted, so that parsers of YAML 1.1
 /// read them as strings, too.
 fn yaml(json: &str) -> Result<String, Box<dyn Error>> {
-    let mut document: BTreeMap<&str, Value> = serde_json::from_str(json)?;
+    let mut document: BTreeMap<&str, Value> = serde_json::from_str(json).map_err(|error| {
+        format!("not valid JSON ({error}): restore the file with git, then run `make openapi`")
+    })?;
     let mut text = String::new();
     for name in SECTIONS {
         let Some(content) = document.remove(name) else { continue };

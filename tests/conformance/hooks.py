@@ -229,7 +229,7 @@ _STATEFUL_FIELD_CODES = {
     ("cursor", "invalid"),
     # Required unless the token is in a cookie.
     ("refresh", "required"),
-    # Required where the extension of the name tells no type.
+    # Required where the extension of the name is of no accepted type.
     ("files[].content_type", "required"),
     # Invisible characters do not count.
     ("password", "too_short"),

@@ -29,8 +29,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use aws_sdk_secretsmanager::Client;
 use axum::extract::FromRef;
 use domain::account::{Account, Role};
-use domain::key::SigningKey;
 use domain::session::Session;
+use domain::signing_key::SigningKey;
 use http_api::idempotency::ResponseKeys;
 use http_api::problem::Problem;
 use http_api::routes;
@@ -97,9 +97,9 @@ pub struct Config {
     pub tokens: config::Tokens,
     /// How users are registered.
     pub registration: config::Registration,
-    /// How doctors are let in.
+    /// Rules for the approval of doctors.
     pub doctors: config::Doctors,
-    /// What is tolerated of those who guess.
+    /// Throttling limits.
     pub throttling: config::ThrottleLimits,
     /// What new passwords must have.
     pub passwords: config::Passwords,
@@ -240,8 +240,8 @@ impl TokenIssuer {
         let signer = Signer::new(secret, &self.issuer);
         let (kid, x) = (signer.kid().to_owned(), signer.public_key().to_owned());
         let key = SigningKey { kid, x, created_at: now, retire_after: None };
-        // Other sandboxes sign with the key before until they look again, perhaps once in vain, and
-        // those tokens have a life of their own.
+        // Other sandboxes sign with the previous key until they read the secret again; one such
+        // read may fail. Tokens that they sign until then are valid for their whole lifetime.
         let others_end = now
             .saturating_add(self.config.access_token + 2 * READ_AGAIN_AFTER)
             .unwrap_or(Timestamp::MAX);

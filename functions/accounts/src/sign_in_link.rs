@@ -61,7 +61,7 @@ pub(crate) async fn request_sign_in_link(
     }))
 }
 
-/// What a token of a mail makes of a device.
+/// The response that makes a device known.
 #[derive(Serialize, ToSchema)]
 struct ConfirmedDevice {
     /// For the next sign-in from this device. It signs nobody in. Absent if it is in a cookie.

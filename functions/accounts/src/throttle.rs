@@ -100,7 +100,7 @@ impl<'a> SignInAttempt<'a> {
     ///
     /// # Errors
     /// 429 when the account from this network, or the network as a whole, has to wait; 401 when too
-    /// many sign-ins of unknown devices have failed in a row. For known devices neither.
+    /// many sign-ins of unknown devices have failed in a row. Neither happens to known devices.
     pub(crate) async fn begin_sign_in(
         app: &'a App,
         info: &RequestInfo,

@@ -135,7 +135,7 @@ impl Mailer {
             .and_then(|count| count.parse::<u32>().ok())
             .unwrap_or(1);
         let Ok(order) = serde_json::from_str(message.body.as_deref().unwrap_or_default()) else {
-            // It is never carried out: the way to the dead-letter queue should be short.
+            // It can never be carried out: let it reach the dead-letter queue quickly.
             self.hide(message, SignedDuration::ZERO).await;
             return Err("the message is not a request for a mail".into());
         };
@@ -302,13 +302,14 @@ impl Mailer {
         let mut token = None;
         if mail.kind.includes_token() {
             let generated = MailTokenSecret::generate();
-            // That of the mail, if it has one: otherwise it would not be needed any more.
+            // If the mail has a snapshot, it equals this one: otherwise the mail was dropped
+            // before.
             let basis = AccountSnapshot::of(account);
             let entry = MailToken::new(mail.kind, account.id, address.clone(), basis, clock::now());
             self.store.create_mail_token(&generated.hash(), &entry).await.map_err(not_prepared)?;
             token = Some(generated.reveal());
         }
-        // The kinds whose token discards an account; one of staff cannot be discarded.
+        // Tokens of these kinds can discard an unconfirmed account, but not one of staff.
         let is_unconfirmed = !account.email_verified
             && account.role != Role::Admin
             && MailKind::OF_REGISTRATION.contains(&mail.kind);

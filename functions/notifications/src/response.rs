@@ -57,7 +57,7 @@ fn presumably_seen(
     notifications: &[Notification],
 ) -> BTreeSet<(UserId, RecordId)> {
     let is_doctor = caller.account.role == Role::Doctor;
-    if !caller.sees(if is_doctor { Relation::Assigned } else { Relation::Owner }) {
+    if !caller.may_read(if is_doctor { Relation::Assigned } else { Relation::Owner }) {
         return BTreeSet::new();
     }
     let (mut seen, mut ended) = (BTreeSet::new(), BTreeSet::new());
@@ -138,12 +138,12 @@ impl<'a> Context<'a> {
         )?;
         self.accounts_by_id.extend(accounts_by_id);
         // The record is read strongly consistently: its patient and doctor are the present ones.
-        let may_see =
-            |detail: &RecordDetail| caller.sees(Relation::to_record(viewer.id, &detail.record));
+        let may_read =
+            |detail: &RecordDetail| caller.may_read(Relation::to_record(viewer.id, &detail.record));
         let details: HashMap<RecordId, RecordDetail> = details
             .into_iter()
             .flatten()
-            .filter(may_see)
+            .filter(may_read)
             .map(|detail| (detail.record.id, detail))
             .collect();
         // Rare: annotations of former doctors, and records that were assigned to others since.

@@ -25,7 +25,7 @@ pub(crate) fn of(app: &App, user: UserId, usage: DailyUsage) -> DailyAllowance {
     }
 }
 
-/// Returns the problem of a request that exceeds the allowance, or that the table failed.
+/// Turns a failed allowance check, or a failure of the table, into a problem.
 pub(crate) fn refuse(allowance: &DailyAllowance, error: impl Into<LimitError>) -> Problem {
     let DailyAllowance { usage, most, now, .. } = *allowance;
     let quota = match usage {

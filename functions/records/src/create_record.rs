@@ -21,7 +21,7 @@ use serde_json::Value;
 use store::rate::DailyUsage;
 
 use crate::new_files::UploadLimits;
-use crate::{App, allowance, new_files, response};
+use crate::{App, allowance, assignable_doctor, new_files, response};
 
 request! {
     /// A new record, or what replaces the content of one.
@@ -64,7 +64,7 @@ async fn create(
     if let Some(response) = replay? {
         return with_new_uploads(app, caller.account.id, response).await;
     }
-    let doctor = new_files::assignable(doctor?)?;
+    let doctor = assignable_doctor::require(doctor?)?;
     let patient = &caller.account;
 
     let (id, now) = (clock::new_id(), clock::now());
@@ -90,7 +90,7 @@ async fn create(
     let uploads = response::uploads(app, &files).await?;
     let accounts_by_id = HashMap::from([(doctor.id, doctor)]);
     let detail = RecordDetail { record, files, annotations: Vec::new() };
-    let body = response::view(app, patient, &accounts_by_id).record(&detail, uploads);
+    let body = response::presenter(app, patient, &accounts_by_id).record(&detail, uploads);
     let response = created(&format!("/api/records/patient/{id}/"), &body)
         .with_etag(ETag::of(detail.record.version));
     let stored = idempotent.completed(&response)?;

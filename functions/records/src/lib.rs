@@ -2,6 +2,7 @@
 //! to doctors.
 
 mod allowance;
+mod assignable_doctor;
 mod chart;
 mod create_annotation;
 mod create_record;
@@ -12,8 +13,8 @@ mod list_patient_records;
 mod new_files;
 mod notice;
 mod read_access_log;
+mod read_annotation_history;
 mod read_doctor_record;
-mod read_history;
 mod read_patient_record;
 mod read_record_history;
 mod renew_upload;
@@ -56,8 +57,8 @@ pub fn router() -> OpenApiRouter<App> {
         .routes(routes!(read_access_log::read_access_log))
         .routes(routes!(read_record_history::read_patient_record_history))
         .routes(routes!(read_record_history::read_doctor_record_history))
-        .routes(routes!(read_history::read_patient_history))
-        .routes(routes!(read_history::read_doctor_history))
+        .routes(routes!(read_annotation_history::read_patient_history))
+        .routes(routes!(read_annotation_history::read_doctor_history))
 }
 
 /// The configuration of the function.

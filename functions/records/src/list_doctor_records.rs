@@ -47,9 +47,9 @@ pub(crate) async fn list_doctor_records(
     let mut shown = PageBuilder::new(&paging);
     'page: for assignments in page.items.chunks(READ_AT_ONCE) {
         let details = read(&app, &caller, assignments, &mut accounts_by_id).await?;
-        let view = response::view(&app, &caller.account, &accounts_by_id);
+        let presenter = response::presenter(&app, &caller.account, &accounts_by_id);
         for detail in &details {
-            if !shown.push(detail.record.id, &view.record(detail, HashMap::new()))? {
+            if !shown.push(detail.record.id, &presenter.record(detail, HashMap::new()))? {
                 break 'page;
             }
         }

@@ -65,8 +65,10 @@ pub(crate) async fn list_patient_records(
         owner,
     );
     tokio::try_join!(settled, response::audit(&app, &events))?;
-    let view = response::view(&app, &caller.account, &accounts_by_id);
-    let records =
-        page.items.iter().map(|detail| (detail.record.id, view.record(detail, HashMap::new())));
+    let presenter = response::presenter(&app, &caller.account, &accounts_by_id);
+    let records = page
+        .items
+        .iter()
+        .map(|detail| (detail.record.id, presenter.record(detail, HashMap::new())));
     listing(&paging, page.next.as_ref(), records)
 }

@@ -1,11 +1,8 @@
-//! Use this module for the files and the doctor in requests that create or change a record.
+//! Use this module for the files in requests that create or change a record.
 
-use domain::account::Account;
-use domain::field::Reason;
 use domain::file::{DeclaredType, File, FileName, NewFile, Sha256, size_bytes, size_schema};
 use domain::id::{RecordId, UserId};
 use http_api::form::Form;
-use http_api::problem::Problem;
 use http_api::request;
 use runtime::{clock, config};
 
@@ -66,18 +63,4 @@ pub(crate) fn new_files(
         .collect();
     files.reverse();
     files
-}
-
-/// Returns the doctor if records can be assigned to them.
-///
-/// # Errors
-/// 400 on the field `doctor` if not, whether the user exists or not.
-pub(crate) fn assignable(doctor: Option<Account>) -> Result<Account, Problem> {
-    let refused = || {
-        Problem::field(
-            "doctor",
-            Reason::new("not_assignable", "Must be the id of a doctor from the directory."),
-        )
-    };
-    doctor.filter(|doctor| doctor.assignable_doctor().is_some()).ok_or_else(refused)
 }

@@ -55,6 +55,6 @@ pub(crate) async fn read_doctor_record(
     )
     .await?;
     let body =
-        response::view(&app, &caller.account, &accounts_by_id).record(&detail, HashMap::new());
+        response::presenter(&app, &caller.account, &accounts_by_id).record(&detail, HashMap::new());
     Ok(ok(&body).with_etag(ETag::of(detail.record.version)))
 }

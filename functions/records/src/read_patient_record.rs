@@ -42,6 +42,6 @@ pub(crate) async fn read_patient_record(
     );
     tokio::try_join!(settled, response::audit(&app, std::slice::from_ref(&event)))?;
     let body =
-        response::view(&app, &caller.account, &accounts_by_id).record(&detail, HashMap::new());
+        response::presenter(&app, &caller.account, &accounts_by_id).record(&detail, HashMap::new());
     Ok(ok(&body).with_etag(ETag::of(detail.record.version)))
 }

@@ -40,7 +40,7 @@ pub(crate) async fn renew_upload(
         return Err(Problem::new(
             StatusCode::CONFLICT,
             Code::FileNotPending,
-            "The file was uploaded already.",
+            "The file does not wait for an upload: it is available or was rejected.",
         ));
     }
     response::audit(

@@ -46,8 +46,8 @@ pub(crate) async fn audit(app: &App, events: &[AuditEvent]) -> Result<(), Proble
     Ok(app.store.create_events(events).await?)
 }
 
-/// Returns what records are shown with.
-pub(crate) fn view<'a>(
+/// Returns the presenter for a viewer.
+pub(crate) fn presenter<'a>(
     app: &'a App,
     viewer: &'a Account,
     accounts_by_id: &'a AccountsById,

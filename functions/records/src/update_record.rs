@@ -26,7 +26,7 @@ use crate::allowance::ONE_CHANGE;
 use crate::create_record::NewRecord;
 use crate::new_files::UploadLimits;
 use crate::response::AccountsById;
-use crate::{App, allowance, new_files, notice, response};
+use crate::{App, allowance, assignable_doctor, new_files, notice, response};
 
 request! {
     /// The fields of a record that are to change.
@@ -122,7 +122,7 @@ async fn write(
         if_match.check(detail.record.version)?;
         // A doctor who is not assignable any more keeps the records they have.
         let doctor = match change.doctor {
-            Some(id) if id != detail.record.doctor_id => Some(new_files::assignable(stated)?),
+            Some(id) if id != detail.record.doctor_id => Some(assignable_doctor::require(stated)?),
             _ => None,
         };
         let planned = plan(app, &caller, &detail, &change, doctor.as_ref())?;
@@ -148,7 +148,7 @@ async fn write(
                 detail.record = record;
                 return respond(app, &caller, detail, files).await;
             }
-            // What is stated is compared with the record as it is now.
+            // Read again: the requested doctor is compared with the current record.
             Err(UpdateRecordError::Stale) => {
                 let found;
                 (found, stated) = read().await?;
@@ -232,6 +232,6 @@ async fn respond(
         caller.account.id,
     )
     .await?;
-    let body = response::view(app, &caller.account, &accounts_by_id).record(&detail, uploads);
+    let body = response::presenter(app, &caller.account, &accounts_by_id).record(&detail, uploads);
     Ok(ok(&body).with_etag(ETag::of(detail.record.version)))
 }

@@ -16,7 +16,7 @@ use crate::recovery::Recovery;
 use crate::session::Session;
 
 impl Operation {
-    /// Returns whether admins may not do this to what is theirs.
+    /// Returns whether admins may not do this to their own account.
     fn needs_another_admin(self) -> bool {
         matches!(
             self,
@@ -41,7 +41,7 @@ impl Operation {
                 return Decision::OwnAccount;
             }
             Audience::Admins => true,
-            // Judged as reading the record.
+            // Decided earlier, like a read of the record; never reached for them.
             Audience::Readers => false,
             Audience::Public | Audience::SignedIn | Audience::PatientsAndDoctors => {
                 matches!(relation, Relation::Owner | Relation::Oneself)
@@ -223,7 +223,7 @@ pub fn decide(rules: Rules, actor: Actor, operation: Operation, relation: Relati
 }
 
 /// Returns whether a caller may read a record by any operation.
-pub fn sees(rules: Rules, actor: Actor, relation: Relation) -> bool {
+pub fn may_read(rules: Rules, actor: Actor, relation: Relation) -> bool {
     [Operation::ReadPatientRecord, Operation::ReadDoctorRecord]
         .into_iter()
         .any(|operation| decide(rules, actor, operation, relation) == Decision::Allow)

@@ -80,7 +80,7 @@ fn audiences() -> Vec<(Audience, &'static str)> {
                      confirm_second_factor disable_second_factor \
                      list_notifications read_notification peek_notification count_unread \
                      mark_all_read delete_all";
-    let members = "create_profile update_profile replace_profile";
+    let patients_and_doctors = "create_profile update_profile replace_profile";
     let patients = "list_doctors list_patient_records create_record read_patient_record \
                     update_record replace_record read_access_log \
                     read_patient_record_history \
@@ -100,7 +100,7 @@ fn audiences() -> Vec<(Audience, &'static str)> {
     vec![
         (Audience::Public, public),
         (Audience::SignedIn, signed_in),
-        (Audience::PatientsAndDoctors, members),
+        (Audience::PatientsAndDoctors, patients_and_doctors),
         (Audience::Patients, patients),
         (Audience::Readers, readers),
         (Audience::Doctors, doctors),
@@ -210,7 +210,7 @@ fn an_object_is_for_those_to_whom_it_is_something() {
                 (&["doctor 2f"], &[Unknown, Author])
             }
             Audience::Doctors => (&["doctor 2f"], &[Unknown, Assigned, Author]),
-            // As for the record, which has a test of its own.
+            // Decided as for the record; tested separately.
             Audience::Readers => continue,
             Audience::Admins => (&["admin 2f"], &RELATIONS),
         };
@@ -240,14 +240,14 @@ fn a_record_is_seen_by_its_patient_and_the_doctor_it_is_assigned_to() {
                 "doctor 2f" => [Assigned, Author].contains(&relation),
                 _ => false,
             };
-            assert_eq!(sees(STRICT, actor, relation), expected, "{actor:?} {relation:?}");
+            assert_eq!(may_read(STRICT, actor, relation), expected, "{actor:?} {relation:?}");
             let download = decide(STRICT, actor, Operation::DownloadFile, relation);
             assert_eq!(download == Allow, expected, "a file by {actor:?} {relation:?}");
         }
     }
     let doctor = user(Role::Doctor, Some(Approval::Approved), false);
-    assert!(sees(LOCAL, doctor, Assigned));
-    assert!(!sees(LOCAL, doctor, Owner), "a chart of the time as a patient");
+    assert!(may_read(LOCAL, doctor, Assigned));
+    assert!(!may_read(LOCAL, doctor, Owner), "a chart of the time as a patient");
 }
 
 fn id<T: std::str::FromStr<Err: std::fmt::Debug>>(last: u8) -> T {

@@ -1,5 +1,5 @@
-//! Use [`Account`] for a user of any role, with the [`Profile`] of a patient or doctor; what a
-//! sign-in checks is apart, in [`Credentials`].
+//! Use [`Account`] for a user of any role, with the [`Profile`] of a patient or doctor;
+//! [`Credentials`], which a sign-in checks, are separate.
 
 use jiff::{Timestamp, civil::Date, tz::Offset};
 use serde::{Deserialize, Serialize};
@@ -136,14 +136,14 @@ pub struct Account {
     pub is_active: bool,
     /// Whether the user has confirmed the address with a token from a mail.
     pub email_verified: bool,
-    /// Why no mails are sent to the address; none where they are.
+    /// Why no mails are sent to the address; `None` if mails are sent.
     pub email_problem: Option<EmailProblem>,
     /// When the problem was reported.
     pub email_problem_at: Option<Timestamp>,
     /// When the address was last confirmed, or staff last removed its problem. Reports about mails
     /// sent before are ignored.
     pub email_trusted_since: Option<Timestamp>,
-    /// When staff last changed the role; none if they never have.
+    /// When staff last changed the role; `None` if they never changed it.
     pub role_changed_at: Option<Timestamp>,
     /// Whether staff have approved the doctor's licence; absent for other roles.
     pub approval: Option<Approval>,
@@ -199,7 +199,8 @@ impl Account {
         }
     }
 
-    /// Returns why no mail is sent to an address: it is the account's, and has a problem.
+    /// Returns the problem of the account's address, if `address` is that one. No mail is sent to
+    /// an address with a problem.
     pub fn problem_of(&self, address: &Email) -> Option<EmailProblem> {
         self.email_problem.filter(|_| address.normalized() == self.email.normalized())
     }
@@ -289,7 +290,8 @@ pub enum Profile {
 /// A patient's profile.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct PatientProfile {
-    /// From 1900 to the day on which it was stored, if that was with this rule.
+    /// From 1900 to the day on which it was stored. Dates stored before this rule existed may be
+    /// others.
     pub date_of_birth: Option<DateOfBirth>,
     /// `other` when not specified.
     pub gender: Gender,

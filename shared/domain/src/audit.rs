@@ -58,8 +58,8 @@ string_enum! {
         StartSecondFactorRemoval = "start_second_factor_removal",
         /// A second admin approved a change of address or the removal of a second factor.
         ApproveRecovery = "approve_recovery",
-        /// The reader of the mail to a new address confirmed it. The actor is not known to be the
-        /// user, and has neither role nor name.
+        /// Somebody confirmed a new address with the token from the mail to it. The actor is not
+        /// known to be the user, and has neither role nor name.
         ConfirmRecovery = "confirm_recovery",
         /// A change of address or the removal of a second factor was cancelled: by staff, or with
         /// the link in the mail to the user's address.
@@ -67,13 +67,16 @@ string_enum! {
         /// An operator removed the second factor of the only admin, or changed the address.
         RecoverAdmin = "recover_admin",
         /// Staff listed or searched records, without their contents. The subject is the user
-        /// searched for, or else the actor; likewise for the next three actions.
+        /// searched for, or else the actor.
         StaffListRecords = "staff_list_records",
-        /// Staff listed or searched files, without their names.
+        /// Staff listed or searched files, without their names. The subject is the user searched
+        /// for, or else the actor.
         StaffListFiles = "staff_list_files",
-        /// Staff listed or searched annotations, without their text.
+        /// Staff listed or searched annotations, without their text. The subject is the user
+        /// searched for, or else the actor.
         StaffListAnnotations = "staff_list_annotations",
-        /// Staff listed or searched notifications, without their messages.
+        /// Staff listed or searched notifications, without their messages. The subject is the user
+        /// searched for, or else the actor.
         StaffListNotifications = "staff_list_notifications",
         /// Staff looked up a record: its patient, doctor, files and annotations, without their
         /// contents.
@@ -132,8 +135,8 @@ string_enum! {
 }
 
 impl Action {
-    /// Returns whether the action is emergency access: staff reach what is the user's alone, the
-    /// contents of a record or the way into the account.
+    /// Returns whether the action is emergency access by staff: to the contents of a record, or to
+    /// how the user signs in.
     pub fn is_emergency_access(self) -> bool {
         matches!(
             self,
@@ -182,7 +185,7 @@ pub struct AuditEvent {
     /// The records it concerns, if there are several: those on a page or in an inbox.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub record_ids: Vec<RecordId>,
-    /// The file of the record that it concerns alone.
+    /// The file, if it concerns a single file of the record.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub file_id: Option<FileId>,
     /// The reason that a person gave, or the code of the refusal.

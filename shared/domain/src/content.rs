@@ -12,8 +12,8 @@ use std::ops::Range;
 use crate::content::text::TextCheck;
 use crate::file::{Content, ContentType, FORMATS, Rejection, TIFF, Verdict};
 
-/// How much of a content to read first, in bytes. All of it decides on small files, and on most
-/// types of any size.
+/// How much of a file's content to read first, in bytes. Enough to decide on small files, and on
+/// files of most types whatever their size.
 pub const HEAD_BYTES: u64 = 64 * 1024;
 
 /// How much of a text is read at once.
@@ -31,7 +31,7 @@ pub enum InspectionStep {
     Decided(Verdict),
 }
 
-/// The inspection of a content.
+/// The inspection of a file's content.
 pub struct Inspection {
     content: Content,
     pieces: Pieces,
@@ -39,7 +39,7 @@ pub struct Inspection {
 }
 
 impl Inspection {
-    /// Begins to inspect a content of a declared type and of this size.
+    /// Begins to inspect the content of a file of this declared type and size.
     pub fn new(content_type: ContentType, size: u64) -> Self {
         let content = content_type.format().content;
         let text = match content {
@@ -64,7 +64,7 @@ impl Inspection {
         if let Some(text) = &mut self.text {
             text.take(start, &bytes, self.pieces.size);
         }
-        // Of a text, its beginning is enough to recognise other types.
+        // The beginning of a text is enough to recognise other types.
         if self.text.is_none() || start == 0 {
             self.pieces.read.push((start, bytes));
         }
@@ -116,7 +116,7 @@ fn accept_if(is_acceptable: bool) -> Result<(), Stop> {
     if is_acceptable { Ok(()) } else { Err(Stop::Reject(Rejection::ContentMismatch)) }
 }
 
-/// What has been read of a content.
+/// The parts of a file's content that have been read.
 struct Pieces {
     size: u64,
     read: Vec<(u64, Vec<u8>)>,
@@ -164,8 +164,8 @@ impl Pieces {
     }
 }
 
-/// Returns whether a content begins as a type does that is no text, even if it could be read as
-/// one.
+/// Returns whether a file's content begins like a type other than text, even if it could be read as
+/// text.
 fn is_binary(head: &[u8]) -> bool {
     let begins = |content: Content| match content {
         Content::Begins(signatures) => signatures.iter().any(|it| head.starts_with(it)),
@@ -185,9 +185,9 @@ pub const MAX_BEFORE_PDF: usize = 1024;
 
 const RTF: &[u8] = b"{\\rtf";
 
-/// Returns whether a content is PDF. What laboratories and printers put before the header is text:
-/// a byte order mark, blank lines, commands for the printer. Anything else would make the file one
-/// of a second type, such as a program, an archive or a web page.
+/// Returns whether a file's content is PDF. Before the header, laboratories and
+/// printers put text: a byte order mark, blank lines, commands for the printer. Anything else could
+/// make the file valid as a second type, too, such as a program, an archive or a web page.
 fn is_pdf(head: &[u8]) -> bool {
     let begins = |at: &usize| head.get(*at..).is_some_and(|rest| rest.starts_with(PDF));
     let Some(before) = (0..=MAX_BEFORE_PDF).find(begins).and_then(|at| head.get(..at)) else {
@@ -199,8 +199,8 @@ fn is_pdf(head: &[u8]) -> bool {
     !is_other && !before.iter().any(|byte| text::is_binary(char::from(*byte)))
 }
 
-/// Returns whether a content begins with a box `ftyp` that names one of these brands, as the main
-/// one or among the compatible ones.
+/// Returns whether a file's content begins with a box `ftyp` that names one of these brands, as the
+/// main one or among the compatible ones.
 fn has_brand(head: &[u8], brands: &[&[u8; 4]]) -> bool {
     let Some((size, rest)) = head.split_first_chunk::<4>() else { return false };
     let size = usize::try_from(u32::from_be_bytes(*size)).unwrap_or(usize::MAX);
@@ -214,9 +214,9 @@ fn is_webp(head: &[u8]) -> bool {
     head.starts_with(b"RIFF") && head.get(8..).is_some_and(|rest| rest.starts_with(b"WEBP"))
 }
 
-/// Returns whether a content is DICOM (PS3.10): a preamble of 128 bytes, which is empty or the
-/// header of a TIFF, and `DICM`; or a data set alone, as devices and archives of old write it. Any
-/// other preamble would make the file one of a second type, such as a program.
+/// Returns whether a file's content is DICOM (PS3.10): a preamble of 128 bytes, which is empty or
+/// the header of a TIFF, and `DICM`; or a data set alone, as old devices and archives write it. Any
+/// other preamble could make the file valid as a second type, too, such as a program.
 fn is_dicom(head: &[u8]) -> bool {
     match head.split_at_checked(128) {
         Some((preamble, rest)) if rest.starts_with(b"DICM") => {

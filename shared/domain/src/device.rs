@@ -1,4 +1,4 @@
-//! Known devices: those from which a user has signed in before, which strangers cannot lock out.
+//! Known devices: devices from which a user has signed in before. Strangers cannot lock them out.
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use crate::account::Credentials;
 use crate::id::UserId;
 
-/// How many known devices a user has at most: each is in one of so many places. A new device takes
-/// one at random, so that no list has to be read.
+/// How many known devices a user has at most. Each has one of this number of places; a new device
+/// takes a random place, so that no list has to be read.
 pub const PLACES: u8 = 64;
 
 /// How often a known device may fail in a row before it counts as unknown.
@@ -49,8 +49,8 @@ impl KnownDevice {
         (self.user_id, self.password_version) == (credentials.user_id, credentials.password_version)
     }
 
-    /// Returns whether this is the device with a secret, and not forgotten. DynamoDB deletes
-    /// expired items late.
+    /// Returns whether this is the device with this secret, and has not been forgotten. DynamoDB
+    /// deletes expired items late.
     pub fn has_secret(&self, secret_hash: &str, now: Timestamp) -> bool {
         self.secret_hash == secret_hash && self.ttl > now.as_second()
     }

@@ -1,4 +1,4 @@
-//! Use [`Email`] for the addresses of users: it can be sent to, and [`Email::normalized`]
+//! Use [`Email`] for the addresses of users: mails can be sent to it, and [`Email::normalized`]
 //! identifies an account.
 
 use std::borrow::Cow;
@@ -22,8 +22,8 @@ pub struct Email(String);
 pub const MAX: usize = 254;
 
 impl Email {
-    /// Parses an address, ignoring white space around it. A domain with other letters than those of
-    /// ASCII becomes the one that is registered for it (Punycode).
+    /// Parses an address, ignoring white space around it. A domain with characters outside ASCII is
+    /// converted to the form in which it is registered (Punycode).
     ///
     /// # Errors
     /// `blank`, `too_long`, or `invalid` when it is not an address. Before the `@`, only ASCII is

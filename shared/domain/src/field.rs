@@ -79,7 +79,7 @@ pub fn integer(value: &Value) -> Option<i64> {
 }
 
 /// Longest opaque text, such as a token, in characters. No token is longer, and tools that make
-/// requests from the document need seconds for each one where texts are only limited by the body.
+/// requests from the document would need seconds for each text that only the body limits.
 const OPAQUE_LENGTH: usize = 4096;
 
 /// An opaque text, such as a token.

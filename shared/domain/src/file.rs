@@ -82,7 +82,7 @@ pub enum Content {
     },
 }
 
-/// How files of a type are called, and how they are recognised.
+/// The extensions of a type's files, and how their content is recognised.
 #[derive(Debug)]
 pub struct FileFormat {
     /// The type.
@@ -167,15 +167,15 @@ const ALIASES: [(&str, ContentType); 22] = [
     ("application/excel", ContentType::Xls),
 ];
 
-/// What clients send for a file whose type they do not know. That browsers say nothing of it
-/// arrives as an empty text.
+/// The types that clients send for a file whose type they do not know. A browser that does not know
+/// the type sends an empty text.
 const UNKNOWN: [&str; 2] = ["application/octet-stream", ""];
 
 /// The type of a file as a client declares it: one of the accepted types or another name of one, in
 /// any case, with or without parameters such as `charset=utf-8`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct DeclaredType(
-    /// None for an unknown type, which the name of the file tells.
+    /// `None` if the client does not know the type: the extension of the name decides.
     Option<ContentType>,
 );
 
@@ -185,7 +185,7 @@ impl DeclaredType {
     /// # Errors
     /// `required` if the extension is of no accepted type.
     pub fn by_name(name: &FileName) -> Result<ContentType, Reason> {
-        let required = "This field is required where the extension of the name tells no type.";
+        let required = "This field is required: the extension of the name is of no accepted type.";
         Self(None).of(name).map_err(|_| Reason::new("required", required))
     }
 
@@ -202,7 +202,7 @@ impl DeclaredType {
             })
         };
         match (self.0, by_name().map(|format| format.content_type)) {
-            // Windows with Excel says so of every CSV.
+            // Windows with Excel sends this type for every CSV file.
             (Some(ContentType::Xls), Some(ContentType::Csv)) => Ok(ContentType::Csv),
             (Some(content_type), _) | (None, Some(content_type)) => Ok(content_type),
             (None, None) => Err(not_accepted()),
@@ -367,11 +367,11 @@ impl File {
         object_key(self.id)
     }
 
-    /// Returns the name under which the file is saved. The extension decides what opens a file, so
-    /// it is always one of the declared type: its own is appended to a name with another or none.
+    /// Returns the name under which the file is saved. A name with another extension or none gets
+    /// one of the declared type, because the extension decides which program opens a file.
     pub fn download_name(&self) -> String {
         let extensions = self.content_type.format().extensions;
-        // Names stored in former times may contain invisible characters.
+        // Names that were stored earlier may contain invisible characters.
         let name = without_invisible(self.name.as_str());
         let given = match name.rsplit_once('.') {
             Some((stem, extension)) if !stem.is_empty() => extension,

@@ -1,4 +1,4 @@
-//! Characters that nobody sees: controls of the direction of writing, joiners, fillers, variation
+//! Invisible characters: controls of the direction of writing, joiners, fillers, variation
 //! selectors and tags.
 //!
 //! They make two texts look alike that differ, turn `fdp.exe` into something that reads as
@@ -22,8 +22,7 @@ const CANCEL_TAG: char = '\u{e007f}';
 /// neighbours.
 const VIRAMA: u8 = 9;
 
-/// Returns the text without the characters that nobody sees, except for those that a script or an
-/// emoji needs.
+/// Returns the text without invisible characters, except for those that a script or an emoji needs.
 pub(crate) fn without_invisible(text: &str) -> String {
     let mut kept = String::with_capacity(text.len());
     let mut rest = text.chars();
@@ -42,26 +41,27 @@ pub(crate) fn without_invisible(text: &str) -> String {
     kept
 }
 
-/// Returns whether a text has nothing that anybody could see.
+/// Returns whether a text contains no visible character.
 pub(crate) fn is_blank(text: &str) -> bool {
     !text.chars().any(is_visible)
 }
 
-/// Returns whether a character is no white space and shown itself, or a control character.
+/// Returns whether a character is visible: neither white space nor invisible. Control characters
+/// count as visible.
 pub(crate) fn is_visible(c: char) -> bool {
     !(is_space(c) || is_invisible(c))
 }
 
-/// Invisible, but a symbol for Unicode, which stays within a text.
+/// Invisible, although Unicode counts it as a symbol. It is kept within a text.
 pub(crate) const BRAILLE_BLANK: char = '\u{2800}';
 
-/// Returns whether a character is white space for readers.
+/// Returns whether a character looks like white space.
 pub(crate) fn is_space(c: char) -> bool {
     c.is_whitespace() || c == BRAILLE_BLANK
 }
 
-/// Returns whether a character is not shown itself: it is ignored by default, or a format
-/// character that is no sign of its own, as those before numbers in Arabic are.
+/// Returns whether a character is invisible: it is ignored by default, or it is a format character.
+/// The format characters before Arabic numbers are visible.
 pub(crate) fn is_invisible(c: char) -> bool {
     CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(c)
         || (CodePointMapData::<GeneralCategory>::new().get(c) == GeneralCategory::Format
@@ -151,8 +151,8 @@ fn tag(c: char) -> Option<char> {
     plain.is_ascii_alphanumeric().then_some(plain)
 }
 
-/// Returns the tags at the beginning of `text` that make a black flag before them that of a region
-/// (UTS #51): three to six letters and digits, and the tag that ends them.
+/// Returns the tags at the beginning of `text` that turn a black flag before them into the flag of
+/// a region (UTS #51): three to six letters and digits, and the tag that ends them.
 fn flag_tags<'a>(before: &str, text: &'a str) -> Option<&'a str> {
     if !before.ends_with(BLACK_FLAG) {
         return None;

@@ -65,7 +65,7 @@ string_enum! {
         SecondFactorEnabled = "second_factor_enabled",
         /// The second factor was removed.
         SecondFactorDisabled = "second_factor_disabled",
-        /// Somebody shows wrong codes after the right password.
+        /// Somebody entered wrong codes after the right password.
         CodesFailed = "codes_failed",
         /// Somebody signed in with a recovery code.
         RecoveryCodeUsed = "recovery_code_used",
@@ -146,8 +146,8 @@ string_enum! {
 
 impl MailFailure {
     /// Returns how long an order waits before the next try, after `deliveries`; `None` for the
-    /// queue's own time. Together with the number of deliveries, a quota is waited out for three
-    /// days. Account mails are tried again soon, because somebody waits for them.
+    /// queue's own time. With the number of deliveries, this covers three days of an exceeded
+    /// quota. Account mails are tried again soon, because somebody waits for them.
     pub fn pause(self, order: MailMessage, deliveries: u32) -> Option<SignedDuration> {
         let (first, longest) = match (self, order) {
             (Self::Throttled, MailMessage::Mail { .. }) => {
@@ -187,7 +187,7 @@ impl MailFailure {
         }
     }
 
-    /// Returns the problem that an address has when this became of a mail to it.
+    /// Returns the problem that an address has after a mail to it failed for this reason.
     pub fn email_problem(self) -> Option<EmailProblem> {
         match self {
             Self::Bounced => Some(EmailProblem::Bounced),
@@ -300,7 +300,7 @@ impl MailKind {
         ) || self.cancels_recovery()
     }
 
-    /// Returns whether the token in mails of this kind cancels what staff have started.
+    /// Returns whether the token in mails of this kind cancels a recovery.
     pub fn cancels_recovery(self) -> bool {
         matches!(self, Self::EmailChangeStarted | Self::SecondFactorRemovalStarted)
     }
@@ -328,8 +328,8 @@ impl Mail {
         }
     }
 
-    /// Returns when the mail was first requested. The id cannot tell: it may be derived from the
-    /// user's id.
+    /// Returns when the mail was first requested. The id may not contain that time: it may be
+    /// derived from the user's id.
     pub fn requested_at(&self) -> Timestamp {
         Timestamp::from_second(self.ttl.saturating_sub(Self::RETENTION.as_secs()))
             .unwrap_or(Timestamp::UNIX_EPOCH)

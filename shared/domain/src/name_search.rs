@@ -25,7 +25,7 @@ use crate::text::Name;
 /// How many parts of a name can be found. A name of 255 characters may have 128.
 const MAX_PARTS: usize = 12;
 
-/// The text that people are searched for, folded.
+/// The text of a search for people, folded.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct NameSearch(String);
 
@@ -36,12 +36,12 @@ impl NameSearch {
     }
 
     /// Returns the folded text: the beginning of the keys that it finds. Empty without letters,
-    /// digits and symbols, which finds nobody in particular.
+    /// digits and symbols: then the search does not filter.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Returns whether nothing is searched for.
+    /// Returns whether the folded text is empty.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -94,7 +94,7 @@ impl NameKeys {
             shown(&join(&join(&name[at..], other), name[..at].trim_end_matches([WORD, JOINT])))
         };
         let one_word: Vec<String> = parts.into_iter().map(from_part).collect();
-        // Some leave out second first names, or a part of a double last name.
+        // Some people leave out middle names, or a part of a double last name.
         let some = |name: Option<&str>, other: Option<&str>| Some(shown(&join(name?, other?)));
         let (first_word, last_words) = (first.split(WORD).next(), last.split(WORD));
         let shorter = [
@@ -169,7 +169,7 @@ fn fold(text: &str) -> String {
     folded
 }
 
-/// Returns whether a character is not compared: accents and points, and what nobody sees.
+/// Returns whether a character is not compared: accents, points and invisible characters.
 ///
 /// The combining class tells accents from the vowel signs of Indic scripts, viramas and the voicing
 /// marks of kana, which are as good as letters: overlays have 1, the points of Hebrew, Arabic and

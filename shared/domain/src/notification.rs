@@ -98,15 +98,15 @@ impl Notification {
     /// How long the mail about a change waits for further changes of the same record.
     pub const COALESCING_TIME: SignedDuration = SignedDuration::from_secs(5);
 
-    /// Takes the place of a notification about the same that nobody has read and whose mail is not
-    /// sent. Its mail waits no longer than that of the first one would have.
+    /// Replaces an unread notification of the same type about the same record whose mail has not
+    /// been sent. The mail waits no longer than that of the first notification would have.
     #[must_use]
     pub fn superseding(self, open: &Self) -> Self {
         let pending_since = open.pending_since.unwrap_or(open.id.created_at());
         Self { supersedes: Some(open.id), pending_since: Some(pending_since), ..self }
     }
 
-    /// Returns when its mail is due; none for those that are due at once.
+    /// Returns when its mail is due; `None` if it is due at once.
     pub fn mail_due_at(&self) -> Option<Timestamp> {
         let first = self.pending_since.unwrap_or(self.id.created_at());
         let due = first.checked_add(Self::COALESCING_TIME).ok();
@@ -259,7 +259,7 @@ impl RecordEvent<'_> {
     }
 }
 
-/// What a bulk operation on an inbox covers.
+/// The notifications that a bulk action on an inbox covers.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct InboxExtent {
     /// Everything up to and including this notification. This id is not [recent](Self::RECENT)
@@ -280,7 +280,7 @@ impl InboxExtent {
     }
 }
 
-/// The state of an inbox after bulk operations: notifications up to these ids are read or deleted.
+/// The state of an inbox after bulk actions: notifications up to these ids are read or deleted.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 pub struct InboxState {
     /// The newest notification covered by the last mark-all-read.
@@ -298,17 +298,17 @@ pub struct InboxState {
 }
 
 impl InboxState {
-    /// Returns whether a bulk operation has deleted everything up to and including a notification.
+    /// Returns whether a bulk action has deleted everything up to and including a notification.
     pub fn has_deleted_through(&self, id: NotificationId) -> bool {
         self.deleted_through.is_some_and(|through| id <= through)
     }
 
-    /// Returns whether the notification was deleted, alone or by a bulk operation.
+    /// Returns whether the notification was deleted, alone or by a bulk action.
     pub fn has_deleted(&self, notification: &Notification) -> bool {
         notification.is_deleted || self.has_deleted_through(notification.id)
     }
 
-    /// Returns when the notification was read, alone or by a bulk operation.
+    /// Returns when the notification was read, alone or by a bulk action.
     pub fn read_at(&self, notification: &Notification) -> Option<Timestamp> {
         let covered = self.read_through.is_some_and(|through| notification.id <= through);
         notification.read_at.or(if covered { self.read_through_at } else { None })

@@ -1,5 +1,5 @@
-//! Use [`Password`] for one that is checked at a sign-in, and [`NewPassword`] for one that is set
-//! and so must be strong enough.
+//! Use [`Password`] for a password that is checked at a sign-in, and [`NewPassword`] for a new
+//! password, which must be strong enough.
 
 use unicode_normalization::{UnicodeNormalization, is_nfc};
 use utoipa::openapi::schema::{KnownFormat, Object, SchemaFormat};
@@ -31,7 +31,7 @@ const WORDS_OF_THE_SERVICE: [&str; 8] =
 /// two characters, Windows as one.
 pub struct Password {
     normalized: String,
-    /// As it was sent, where that is different.
+    /// The password as it was sent, if that differs from the normalized form.
     raw: Option<String>,
 }
 
@@ -41,8 +41,8 @@ impl Password {
         &self.normalized
     }
 
-    /// Returns the password as it was sent, where that is different. A service that does not
-    /// normalize has hashed this one.
+    /// Returns the password as it was sent, if that differs from the normalized form. Services that
+    /// do not normalize have hashed this form.
     pub fn expose_raw(&self) -> Option<&str> {
         self.raw.as_deref()
     }

@@ -158,7 +158,7 @@ const FAILURES_REMEMBERED: SignedDuration = SignedDuration::from_hours(30 * 24);
 /// The greatest number of networks whose failures at one account are remembered.
 const MAX_NETWORKS: usize = 100;
 
-/// The failed attempts at one account, by those whose device is not known.
+/// The failed attempts at one account from unknown devices.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct AccountFailures {
     /// The failures since the last success, from all networks.
@@ -218,20 +218,19 @@ impl AccountFailures {
 }
 
 /// Minimum interval between two password-reset or sign-in-link mails to an address: a request in
-/// between sends none, because the token of the mail before is still valid.
+/// between sends none, because the token of the previous mail is still valid.
 pub const TOKEN_MAIL_INTERVAL: SignedDuration = SignedDuration::from_mins(5);
 
 /// Limits within a [`FAILURE_WINDOW`], in addition to those of one account from one network.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct FailureLimits {
     /// Failures of one network at all accounts together. At the limit, the network is refused until
-    /// the next window; one that is shared has one free failure at each account instead.
+    /// the next window; a shared network has one free failure at each account instead.
     pub network: u64,
     /// Failures in a row at one account from all networks together. At the limit, nothing is
-    /// checked any more until a mailed link shows who the owner is. Known devices are not
-    /// concerned.
+    /// checked any more until the owner has followed a mailed link. Known devices are exempt.
     pub in_a_row: u64,
-    /// Whether the network is that of an organization, where one machine must not lock out all.
+    /// Whether the network is shared by an organization: one machine must not lock out all others.
     pub is_shared: bool,
 }
 

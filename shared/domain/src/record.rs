@@ -52,7 +52,7 @@ pub struct Record {
     pub updated_at: Timestamp,
     /// Number of these changes; the entity tag.
     pub version: u64,
-    /// The version since which type, description and files are as they are; unknown of records from
+    /// The version at which type, description or files last changed; unknown for records from
     /// before this was stored.
     pub content_version: Option<u64>,
     /// The last notification to a doctor about a change of the record.
@@ -78,12 +78,12 @@ pub struct Annotation {
     pub updated_at: Timestamp,
     /// Number of changes; the entity tag.
     pub version: u64,
-    /// The version of the record that the author had before them at the last change; unknown of
+    /// The version of the record that the author had read at the last change; unknown for
     /// annotations from before records had a history.
     pub record_version: Option<u64>,
 }
 
-/// What a change of a record has changed, by its patient or by staff. Never changes itself.
+/// A change of a record by its patient or by staff: the values before and after it. Never changed.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct RecordVersion {
     /// The record.
@@ -96,11 +96,11 @@ pub struct RecordVersion {
     pub written_at: Timestamp,
     /// The version of the record since the change. Annotations count, too, so there are gaps.
     pub version: u64,
-    /// The types before and after, if they differ; likewise below.
+    /// The types before and after, if they differ.
     pub record_type: Option<BeforeAfter<RecordType>>,
-    /// The descriptions.
+    /// The descriptions before and after, if they differ.
     pub description: Option<BeforeAfter<Description>>,
-    /// The doctors it was assigned to.
+    /// The doctors before and after, if the record was assigned to another one.
     pub doctor_id: Option<BeforeAfter<UserId>>,
     /// The new files.
     pub files_added: Vec<NamedFile>,
@@ -123,7 +123,7 @@ impl<T: Clone + PartialEq> BeforeAfter<T> {
     }
 }
 
-/// What a history keeps of a file.
+/// The part of a file that a history keeps.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct NamedFile {
     /// The file's id.
@@ -229,7 +229,7 @@ impl From<&Annotation> for AnnotationVersion {
     }
 }
 
-/// That a doctor may read a record: exists while, and only while, the doctor may.
+/// The right of a doctor to read a record. Exists as long as the doctor has it, and no longer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Assignment {
     /// Which record.

@@ -30,7 +30,8 @@ pub struct Recovery {
     pub user_id: UserId,
     /// What it does.
     pub kind: RecoveryKind,
-    /// The address of the account when it was started. It is void once the account has another one.
+    /// The address of the account when the recovery was started. If the account's address changes,
+    /// the recovery is void.
     pub email: Email,
     /// The address that the account gets, if it gets one.
     pub new_email: Option<Email>,
@@ -44,7 +45,7 @@ pub struct Recovery {
     pub due_at: Timestamp,
     /// Whether a second admin must approve it.
     pub needs_approval: bool,
-    /// When somebody who reads the mail of the new address confirmed it.
+    /// When somebody confirmed the new address with the token from the mail to it.
     pub confirmed_at: Option<Timestamp>,
     /// The admin who approved it.
     pub approved_by: Option<UserId>,
@@ -79,7 +80,7 @@ impl Recovery {
         self.ttl > now.as_second()
     }
 
-    /// Returns whether nothing is missing to carry it out: time, approval and confirmation.
+    /// Returns whether it can be carried out: it is due, approved and confirmed, as far as needed.
     pub fn is_due(&self, now: Timestamp) -> bool {
         self.is_live(now)
             && now >= self.due_at
@@ -87,7 +88,7 @@ impl Recovery {
             && (self.confirmed_at.is_some() || self.new_email.is_none())
     }
 
-    /// Returns whether the account is still as the recovery supposes.
+    /// Returns whether the account still is as the recovery requires.
     pub fn fits(&self, account: &Account) -> bool {
         let is_needed = match self.kind {
             RecoveryKind::ChangeEmail => true,
@@ -128,7 +129,7 @@ impl Recovery {
 pub struct AdminCount {
     /// How many there are.
     pub working_admins: u64,
-    /// When there was last one less.
+    /// When the number of admins last decreased.
     pub removed_at: Option<Timestamp>,
 }
 

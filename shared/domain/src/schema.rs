@@ -16,7 +16,7 @@ const WHITE: &str = concat!(
     "\u{1680}\u{2000}-\u{200a}\u{2028}\u{2029}\u{202f}\u{205f}\u{3000}",
 );
 
-/// The characters of the basic plane that nobody sees, for a character class of a pattern.
+/// The invisible characters of the basic plane, for a character class of a pattern.
 const INVISIBLE: &str = concat!(
     r"\xad",
     "\u{34f}\u{61c}\u{115f}\u{1160}\u{17b4}\u{17b5}\u{180b}-\u{180f}\u{200b}-\u{200f}",

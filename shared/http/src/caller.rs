@@ -118,9 +118,9 @@ impl<S: Sync> FromRequestParts<S> for RequestInfo {
 
 /// An authorized caller: the token was valid, and account and session have been read.
 pub struct Caller {
-    /// Active, and of the role that the token claims.
+    /// The account. It is active and has the role that the token claims.
     pub account: Account,
-    /// Live.
+    /// The session. It is live.
     pub session: Session,
     /// The request.
     pub request: RequestInfo,
@@ -146,10 +146,10 @@ impl Caller {
         self.may(Relation::to_record(self.account.id, record))
     }
 
-    /// Returns whether the caller may see a record with this relation to them, where reading it is
-    /// not the operation itself.
-    pub fn sees(&self, relation: Relation) -> bool {
-        access::sees(self.rules, self.actor, relation)
+    /// Returns whether the caller may read a record with this relation to them. For operations
+    /// other than reading the record.
+    pub fn may_read(&self, relation: Relation) -> bool {
+        access::may_read(self.rules, self.actor, relation)
     }
 
     /// Makes the event that the caller does something to the chart or account of `subject` now.
@@ -243,8 +243,8 @@ pub type Admin = Authenticated<Admins>;
 /// read account and session.
 ///
 /// The extractor refuses with 401 without a valid token, and with 403 for users with another role.
-/// [`Claims`] among the request's extensions count as those of a token: a layer that knows another
-/// proof inserts them.
+/// [`Claims`] among the request's extensions count as those of a token: a layer that authenticates
+/// in another way inserts them.
 #[must_use = "the caller is not authorized before account and session are read"]
 #[derive(Clone)]
 pub struct Authenticated<A> {
@@ -409,7 +409,7 @@ fn mistake(headers: &HeaderMap) -> Option<&'static str> {
     }
 }
 
-/// Returns the one bearer token of a request, or which caller it is without.
+/// Returns the bearer token of a request, or the kind of caller if there is not exactly one.
 fn bearer(headers: &HeaderMap) -> Result<&str, Actor> {
     let mut lines = headers.get_all(header::AUTHORIZATION).iter();
     let line = lines.next().ok_or(Actor::Anonymous)?;

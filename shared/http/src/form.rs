@@ -33,12 +33,11 @@ pub struct Form {
     prefix: String,
     errors: Vec<FieldError>,
     /// The schema of what is read, instead of values: see [`describe`].
-    asked: Option<Box<Object>>,
+    described_schema: Option<Box<Object>>,
 }
 
-/// The member of a body's schema that lists the names of fields that are not given together, one
-/// list for each alternative. The examples in the document follow from it; the document itself does
-/// not contain it.
+/// Name of a schema member that lists mutually exclusive fields, one list for each alternative.
+/// Used for examples; removed from the document.
 pub const ALTERNATIVES: &str = "x-alternatives";
 
 /// A type that is read from the body of a request.
@@ -75,8 +74,8 @@ impl Form {
         self.errors.push(FieldError::new(format!("{}{name}", self.prefix), reason));
     }
 
-    /// Records an error, or returns the value.
-    fn note<T>(&mut self, name: &str, result: Result<T, Reason>) -> Option<T> {
+    /// Records the error of a result, or returns its value.
+    fn record_error<T>(&mut self, name: &str, result: Result<T, Reason>) -> Option<T> {
         result.map_err(|reason| self.reject(name, reason)).ok()
     }
 
@@ -91,7 +90,7 @@ impl Form {
             Some(Value::String(text)) if text.contains('\0') => Err(no_nul()),
             Some(value) => parse(value).map(FieldInput::Value),
         };
-        self.note(name, result)
+        self.record_error(name, result)
     }
 
     fn absent_or<T>(
@@ -101,16 +100,18 @@ impl Form {
     ) -> Option<Option<T>> {
         match self.given(name, parse)? {
             FieldInput::Absent => Some(None),
-            FieldInput::Null => self.note(name, Err(Reason::new("null", "Must not be null."))),
+            FieldInput::Null => {
+                self.record_error(name, Err(Reason::new("null", "Must not be null.")))
+            }
             FieldInput::Value(value) => Some(Some(value)),
         }
     }
 
     /// Adds a field to the schema, and returns whether there is a schema instead of values.
     fn describes(&mut self, name: &str, required: bool, schema: impl FnOnce() -> Schema) -> bool {
-        let Some(asked) = &mut self.asked else { return false };
-        asked.properties.insert(name.to_owned(), schema().into());
-        asked.required.extend(required.then(|| name.to_owned()));
+        let Some(described) = &mut self.described_schema else { return false };
+        described.properties.insert(name.to_owned(), schema().into());
+        described.required.extend(required.then(|| name.to_owned()));
         true
     }
 
@@ -131,7 +132,7 @@ impl Form {
         }
         match self.absent_or(name, parse)? {
             Some(value) => Some(value),
-            None => self.note(name, Err(Reason::required())),
+            None => self.record_error(name, Err(Reason::required())),
         }
     }
 
@@ -153,7 +154,7 @@ impl Form {
         self.describe_pair([name, other_name], "Give one of them, and only one:");
         match read? {
             Some(value) => Some(value),
-            None => self.note(
+            None => self.record_error(
                 name,
                 Err(Reason::new("required", format!("This field is required, or {other_name}."))),
             ),
@@ -175,10 +176,10 @@ impl Form {
     /// Says in the schema that two fields are not given together. A `oneOf` would say it to
     /// machines, but generators of clients make types of it that lose fields.
     fn describe_pair(&mut self, names: [&str; 2], rule: &str) {
-        if let Some(asked) = &mut self.asked {
+        if let Some(described) = &mut self.described_schema {
             let [one, other] = names;
             describe_alternatives(
-                asked,
+                described,
                 format!("{rule} `{one}` or `{other}`."),
                 names.map(|name| vec![name.to_owned()]),
             );
@@ -195,7 +196,7 @@ impl Form {
             (Some(value), None) => Some(Some(one(value))),
             (None, Some(value)) => Some(Some(other(value))),
             (None, None) => Some(None),
-            (Some(_), Some(_)) => self.note(
+            (Some(_), Some(_)) => self.record_error(
                 other_name,
                 Err(Reason::new("exclusive", format!("Must not be given beside {name}."))),
             ),
@@ -243,7 +244,7 @@ impl Form {
         })
     }
 
-    /// Reads with a reader of its own.
+    /// Reads fields with a reader of their own.
     pub fn by<T>(&mut self, read: impl FnOnce(&mut Self) -> Option<T>) -> Option<T> {
         read(self)
     }
@@ -281,7 +282,7 @@ impl Form {
                 fields,
                 prefix: format!("{}{name}[{index}].", self.prefix),
                 errors: Vec::new(),
-                asked: None,
+                described_schema: None,
             };
             values.extend(read(&mut form));
             self.errors.append(&mut form.errors);
@@ -303,10 +304,10 @@ impl Form {
 /// instead of returning values, so that the schema cannot differ from what is read.
 #[expect(clippy::expect_used, reason = "a schema of something else would be wrong")]
 pub fn describe<T>(read: impl FnOnce(&mut Form) -> Option<T>) -> RefOr<Schema> {
-    let asked = Some(Box::new(Object::with_type(Type::Object)));
-    let mut form = Form { asked, ..Form::default() };
+    let described_schema = Some(Box::new(Object::with_type(Type::Object)));
+    let mut form = Form { described_schema, ..Form::default() };
     read(&mut form);
-    Schema::Object(*form.asked.expect("set above, and only added to")).into()
+    Schema::Object(*form.described_schema.expect("set above, and only added to")).into()
 }
 
 /// Returns the schema of a body whose fields depend on the caller's role: one object with the
@@ -452,7 +453,7 @@ fn json(bytes: &[u8]) -> Result<Value, Problem> {
     })
 }
 
-/// A value in which no object has a name twice: of two values, another reader might take the other
+/// A value in which no object has a name twice: of two values, another parser might take the other
 /// one.
 struct UniqueNames(Value);
 
@@ -514,8 +515,8 @@ impl<'de> Deserialize<'de> for UniqueNames {
     }
 }
 
-/// Returns whether the body is declared as `application/json`, whatever the parameters, as long as
-/// a charset among them is UTF-8.
+/// Returns whether the body is declared as `application/json`, with any parameters. If one of them
+/// is a charset, it must be UTF-8.
 fn is_json(headers: &HeaderMap) -> bool {
     let mut lines = headers.get_all(header::CONTENT_TYPE).iter();
     let (Some(Ok(line)), None) = (lines.next().map(|line| line.to_str()), lines.next()) else {

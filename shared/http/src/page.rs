@@ -104,17 +104,18 @@ pub struct Listing<'a, T> {
 /// <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>
 pub const MAX_BYTES: usize = 5_500_000;
 
-/// How many bytes of a page are not its entries: the URL of the next page, and what is around both.
+/// How many bytes of a page are reserved for the URL of the next page and the JSON around the
+/// entries.
 const AROUND_ENTRIES: usize = MAX_NEXT + 100;
 
 /// The greatest length of the URL of a next page.
 const MAX_NEXT: usize = 8192;
 
-/// How many entries of a page are read at once, where each may be as large as a record: a page that
-/// is closed by its size has read few entries in vain.
+/// How many entries of a page are read at once, where each may be as large as a record: then a page
+/// that ends because of its size has read few entries that do not fit.
 pub const READ_AT_ONCE: usize = 20;
 
-/// A page that is built entry by entry, until it is as large as Lambda lets it leave.
+/// A page that is built entry by entry, until it is as large as Lambda allows.
 pub struct PageBuilder<'a, K> {
     paging: &'a Paging<K>,
     results: Vec<Box<RawValue>>,
@@ -131,8 +132,8 @@ impl<'a, K: Serialize> PageBuilder<'a, K> {
     }
 
     /// Adds an entry with its position. Returns `false` if there is no room for it: the page ends
-    /// before it. The first entry is always added: a page without entries would be the same when it
-    /// is asked for again.
+    /// before it. The first entry is always added: otherwise every request would return the same
+    /// empty page.
     ///
     /// # Errors
     /// 500 when the entry cannot be serialized.

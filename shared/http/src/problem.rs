@@ -40,8 +40,8 @@ struct ProblemParts {
     source: Option<Arc<dyn Error + Send + Sync>>,
 }
 
-/// In the extensions of a response with a problem: the body is already written, for example as a
-/// page.
+/// Marks, in the extensions of a response with a problem, that the body is already written, for
+/// example as a page.
 #[derive(Clone, Copy, Debug)]
 pub struct BodyWritten;
 
@@ -52,9 +52,9 @@ pub struct Limit {
     pub code: Code,
     /// The limit's name.
     pub name: LimitedAction,
-    /// How many requests are allowed ...
+    /// How many requests are allowed in a window.
     pub quota: u64,
-    /// ... in this time.
+    /// The length of a window.
     pub window: SignedDuration,
 }
 

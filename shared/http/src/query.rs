@@ -106,7 +106,7 @@ pub struct Parameters {
     read: Vec<(&'static str, String)>,
     errors: Vec<FieldError>,
     /// The descriptions of what is read, instead of values: see [`describe`].
-    asked: Option<Vec<Parameter>>,
+    described_parameters: Option<Vec<Parameter>>,
 }
 
 impl Parameters {
@@ -153,8 +153,8 @@ impl Parameters {
         schema: impl FnOnce() -> Schema,
         parse: impl FnOnce(&str) -> Result<T, Reason>,
     ) -> Option<Option<T>> {
-        if let Some(asked) = &mut self.asked {
-            asked.push(
+        if let Some(described) = &mut self.described_parameters {
+            described.push(
                 ParameterBuilder::new()
                     .name(name)
                     .parameter_in(ParameterIn::Query)
@@ -189,8 +189,8 @@ pub struct Pair {
     pub is_lossy: bool,
 }
 
-/// Returns the pairs of a query or of an HTML form. U+FFFD that is not escaped stands for bytes
-/// that something before has replaced: a client that means the character escapes it.
+/// Returns the pairs of a query or of an HTML form. An unescaped U+FFFD stands for bytes that were
+/// replaced on the way: clients that send the character itself escape it.
 pub fn pairs(encoded: &[u8]) -> impl Iterator<Item = Pair> {
     const REPLACEMENT: &[u8] = "\u{fffd}".as_bytes();
     encoded.split(|byte| *byte == b'&').flat_map(|part| {
@@ -213,11 +213,12 @@ pub fn not_utf_8() -> Reason {
 /// [`crate::form::describe`], the reader runs without values.
 #[expect(clippy::expect_used, reason = "a document without the parameters would be wrong")]
 pub fn describe<F>(read: impl FnOnce(&mut Parameters) -> Option<F>) -> Vec<Parameter> {
-    let mut parameters = Parameters { asked: Some(Vec::new()), ..Parameters::default() };
+    let described_parameters = Some(Vec::new());
+    let mut parameters = Parameters { described_parameters, ..Parameters::default() };
     read(&mut parameters);
     parameters.optional_by("cursor", cursor_schema, |_| Ok(()));
     parameters.optional_by("limit", limit_schema, limit);
-    parameters.asked.expect("set above, and only added to")
+    parameters.described_parameters.expect("set above, and only added to")
 }
 
 /// Declares the filters of a list for the OpenAPI document: `filters!(RecordFilters: |parameters|
@@ -247,9 +248,9 @@ fn text_schema() -> ObjectBuilder {
     ObjectBuilder::new().schema_type(Type::String)
 }
 
-/// Describes a bound of a period. Generators of clients make one type of a string with a pattern,
-/// and types that lose values of two forms. The pattern knows which days exist, because tools that
-/// make requests of the document expect that all values of it are taken.
+/// Describes a bound of a period. It is one string with a pattern: from two forms, generators of
+/// clients would make types that lose values. The pattern matches only days that exist, because
+/// tools that make requests from the document expect every match to be accepted.
 fn bound_schema(which: &str) -> Schema {
     let description = format!(
         "A moment as in RFC 3339, such as `2026-03-01T10:00:00+01:00`, or a date for its first \
@@ -323,8 +324,8 @@ fn timestamp(text: &str) -> Result<Timestamp, Reason> {
     })
 }
 
-/// Returns the end of time for a date at which it has passed: moments end 26 hours before the year
-/// 10000, so that each of them has a date in every time zone.
+/// Returns the first or last timestamp for a date beyond it: timestamps end 26 hours before the
+/// year 10000, so that each of them has a date in every time zone.
 fn nearest(date: Date) -> Timestamp {
     if date.year() < 0 { Timestamp::MIN } else { Timestamp::MAX }
 }

@@ -50,8 +50,8 @@ pub fn no_content() -> ApiResponse {
     ApiResponse::new(StatusCode::NO_CONTENT, Bytes::new())
 }
 
-/// Returns 204 and has the browser clear what it has stored of this origin. Cookies are not
-/// cleared: a browser would take along those of other services on the same domain.
+/// Returns 204 and lets the browser clear its storage for this origin. Cookies are not cleared: a
+/// browser would also clear those of other services on the same domain.
 pub fn signed_out() -> ApiResponse {
     no_content().with_header(CLEAR_SITE_DATA.0, CLEAR_SITE_DATA.1)
 }
@@ -109,7 +109,7 @@ impl ApiResponse {
         serde_json::from_slice(self.0.body()).unwrap_or_default()
     }
 
-    /// Replaces values in the JSON of the body, each behind the one before it.
+    /// Replaces values in the JSON of the body, in the order in which they occur there.
     #[must_use]
     pub fn replacing(self, values: &[(Value, Value)]) -> Self {
         Self(self.0.map(|body| {

@@ -21,9 +21,9 @@ use crate::path::PathId;
 use crate::problem::Problem;
 use crate::query::QueryParameters;
 
-/// What the argument of a handler means for its operation. Every extractor implements it.
+/// The meaning of a handler's argument for its operation. Every extractor implements it.
 pub trait Argument {
-    /// Whom the extractor lets pass, for extractors that authenticate the caller.
+    /// The audience that the extractor admits, if it authenticates the caller.
     const AUDIENCE: Option<Audience> = None;
     /// Whether the extractor reads the header Idempotency-Key.
     const IS_IDEMPOTENT: bool = false;
@@ -40,7 +40,7 @@ impl Argument for Idempotent {
 }
 
 impl<S> Argument for State<S> {}
-/// What may be missing lets everyone pass.
+/// An optional extractor (`Result`) admits everyone.
 impl<T> Argument for Result<T, Problem> {}
 impl<T> Argument for Body<T> {}
 impl Argument for Form {}
@@ -51,10 +51,10 @@ impl Argument for QueryParameters {}
 impl Argument for RawQuery {}
 impl Argument for RequestInfo {}
 
-/// What all arguments of a handler mean for its operation: the type that [`Handler`] has as its
-/// first parameter.
+/// The meaning of all arguments of a handler for its operation: the type that [`Handler`] has as
+/// its first parameter.
 pub trait Arguments {
-    /// Whom the handler lets pass; `None` for anyone.
+    /// The audience that the handler admits; `None` for anyone.
     const AUDIENCE: Option<Audience>;
     /// Whether the handler reads the header Idempotency-Key.
     const IS_IDEMPOTENT: bool;
@@ -94,7 +94,7 @@ const fn first(audiences: &[Option<Audience>]) -> Option<Audience> {
     }
 }
 
-/// Compares whom a handler lets pass with the row of its operation.
+/// Compares the audience that a handler admits with the row of its operation.
 ///
 /// # Panics
 /// When they differ.

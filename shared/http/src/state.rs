@@ -7,7 +7,7 @@ use std::time::Duration;
 use crypto::{RotatingSecret, Sealer};
 use domain::access::Rules;
 use domain::id::{SessionId, UserId};
-use domain::key::SigningKey;
+use domain::signing_key::SigningKey;
 use futures_util::future::{join, join_all, try_join};
 use jiff::{SignedDuration, Timestamp};
 use runtime::aws::{self, CallPolicy, SdkConfig};
@@ -110,7 +110,7 @@ pub async fn connect<const N: usize>(
 impl HttpState {
     /// Makes the state from the configuration.
     pub fn new(config: config::Http, store: Store, keys: HttpKeys) -> Self {
-        // As old as keys that are read again as soon as a token has another one.
+        // Old enough to be read again as soon as a token has an unknown key.
         let read_at = clock::now().saturating_sub(READ_AGAIN_AFTER).unwrap_or(Timestamp::MIN);
         let published = keys.published.map(|keys| Arc::new(CachedKeys { keys, read_at }));
         Self {
@@ -163,10 +163,10 @@ struct CachedKeys {
     read_at: Timestamp,
 }
 
-/// An unknown key makes the keys be read again at most so often, lest made-up tokens cost a read
-/// each.
+/// The shortest time between two reads because of an unknown key: forged tokens must not cost a
+/// read each.
 const READ_AGAIN_AFTER: SignedDuration = SignedDuration::from_secs(10);
-/// A key that was withdrawn is good for no longer than this.
+/// How long a withdrawn key is accepted at most.
 const FORGET_AFTER: SignedDuration = SignedDuration::from_mins(5);
 
 impl Keys {

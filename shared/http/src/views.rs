@@ -538,9 +538,9 @@ pub fn accounts_named_in(detail: &RecordDetail) -> impl Iterator<Item = UserId> 
     [detail.record.patient_id, detail.record.doctor_id].into_iter().chain(authors)
 }
 
-/// What records are shown with.
+/// Turns records into views for one viewer.
 pub struct RecordPresenter<'a> {
-    /// The user who sees them.
+    /// The user to whom the records are shown.
     pub viewer: &'a Account,
     /// The accounts that the records name; the viewer's may be missing.
     pub accounts_by_id: &'a HashMap<UserId, Account>,

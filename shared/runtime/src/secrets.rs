@@ -19,8 +19,8 @@ use crate::clock;
 /// How long a secret is used before it is read again.
 pub const READ_AGAIN_AFTER: SignedDuration = SignedDuration::from_mins(5);
 
-/// How old a version is before anything is sealed with it. By then all sandboxes can open it: they
-/// read again every five minutes, perhaps once in vain.
+/// How old a version is before anything is sealed with it. By then all sandboxes know it: they read
+/// secrets again every five minutes, and one such read may fail.
 const SETTLES_AFTER: SignedDuration = SignedDuration::from_mins(10);
 
 /// The fewest characters of a version.

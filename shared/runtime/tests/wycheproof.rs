@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine};
 use crypto::Secret;
 use domain::account::Role;
-use domain::key::SigningKey;
+use domain::signing_key::SigningKey;
 use jiff::{SignedDuration, Timestamp};
 use runtime::clock;
 use runtime::tokens::{Signer, Verifier};

@@ -54,10 +54,10 @@ pub enum RegisterError {
     Store(#[from] Error),
 }
 
-/// Why a registration that does not reveal whether the address is taken failed.
+/// Why a silent registration failed: one that does not reveal whether the address is taken.
 #[derive(Debug, thiserror::Error)]
 pub enum SilentError {
-    /// The address was taken or given up since it was looked up: look again.
+    /// The address was taken or given up since it was looked up: look it up again.
     #[error("taken or free by now")]
     Stale,
     /// The account that was to be replaced was confirmed: it keeps the address.
@@ -80,12 +80,12 @@ pub struct MailLimit {
     pub now: Timestamp,
 }
 
-/// Whose account a silent registration removes.
+/// The user whose account a silent registration removes.
 #[derive(Clone, Copy, Debug)]
 pub enum Replaced {
-    /// Nobody's: a random id, so that it takes as long.
+    /// Nobody: a random id, so that the registration takes as long.
     Nobody(UserId),
-    /// That of an earlier registration with the address, which was never confirmed.
+    /// The user of an earlier registration with the address, which was never confirmed.
     Unconfirmed(UserId),
 }
 

@@ -21,7 +21,7 @@ impl Table {
     /// Lists what was done to a user's chart and account, or to one record of the chart, newest
     /// first, strongly consistent.
     ///
-    /// A record has no log of its own: what concerns it is picked from the chart's, from the
+    /// A record has no log of its own: its events are picked from the log of the chart, from the
     /// record's creation on. So a page may hold fewer events than asked for, or none, and still
     /// have a next one.
     pub async fn list_events_of_subject(

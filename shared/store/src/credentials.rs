@@ -283,7 +283,7 @@ pub(crate) fn check_address<E>(email: &Email, user: UserId, taken: E) -> Step<E>
         .with([string(":user", user), yes()])
 }
 
-/// Holds for the credentials of a user who has to confirm the address before signing in.
+/// Condition: the user has to confirm the address before signing in.
 pub(crate) const IS_UNCONFIRMED: &str = "user_id = :replaced AND unconfirmed = :yes";
 
 /// Returns the values of [`IS_UNCONFIRMED`].
@@ -301,7 +301,7 @@ const SET_HASH: &str = "SET password_hash = :after";
 const SET_HASH_AND_CONFIRM: &str = "SET password_hash = :after, password_version = :password, \
                                     unconfirmed = :no, second_factor = :factor";
 
-/// Holds for credentials as they were read: see [`unchanged`].
+/// Condition: the credentials are as they were read. See [`unchanged`].
 pub(crate) const SAME_HASH: &str = "user_id = :user AND password_hash = :before";
 
 pub(crate) fn unchanged(credentials: &Credentials) -> [Value; 2] {
@@ -340,8 +340,8 @@ fn end_sessions<E>(new: &PasswordChange<'_>, set: &'static str, otherwise: E) ->
     ])
 }
 
-/// Returns the version of the new password. The condition on the hash excludes that two changes get
-/// the same version.
+/// Returns the version of the new password. The condition on the hash prevents two changes from
+/// getting the same version.
 fn password_version(new: &PasswordChange<'_>) -> Value {
     number(":password", new.before.password_version + 1)
 }

@@ -50,7 +50,7 @@ impl Table {
         }
     }
 
-    /// Reads a known device, strongly consistent. The table deletes late: ask
+    /// Reads a known device, strongly consistent. The table deletes expired items late: call
     /// [`KnownDevice::has_secret`].
     pub async fn get_device(&self, user: UserId, place: u8) -> Result<Option<KnownDevice>, Error> {
         self.get(keys::device(user, place), Consistency::Strong).await

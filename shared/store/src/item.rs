@@ -90,15 +90,15 @@ pub(crate) fn read_part<T: DeserializeOwned>(
     })
 }
 
-/// Returns what serde says is wrong without the value that it says it of, which may be personal
-/// data: `missing field id`, but `invalid type` alone.
+/// Returns serde's message without values, which may be personal data: `missing field id` as a
+/// whole, but of others only their beginning, such as `invalid type`.
 fn kind_of(message: &str) -> String {
     if let Some(field) = message.strip_prefix("missing field ") {
         return format!("missing field {}", field.trim_matches('`'));
     }
     let kinds =
         ["invalid type", "invalid value", "invalid length", "unknown variant", "duplicate field"];
-    // What serde_dynamo itself says begins with `Expected` or `Failed to parse`, and then with the
+    // Messages of serde_dynamo itself begin with `Expected` or `Failed to parse`, and then with the
     // value.
     let of_dynamo = |message: &str| message.starts_with("Expected").then(|| message.to_owned());
     let kind = kinds.into_iter().find(|kind| message.starts_with(kind)).map(str::to_owned);

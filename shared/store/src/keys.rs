@@ -61,7 +61,7 @@ use uuid::Uuid;
 
 use crate::attributes::{Item, PK, SK, text};
 
-/// What a query projects to show keys alone.
+/// The projection of a query that returns only keys.
 pub(crate) const KEY_ATTRIBUTES: &str = "pk, sk";
 
 /// The key of an item.
@@ -781,8 +781,8 @@ pub(crate) fn account_indexes(account: &Account) -> IndexKeys {
 }
 
 /// Returns the keys of a user's entry in the search by name, under a key of the name. `shared` is
-/// the number of bytes with which the key before it begins, too: a search for so few finds the user
-/// there. `specialization` is that of a doctor in the directory, as a slug.
+/// the number of leading bytes that the previous key has, too: a search for no more bytes finds the
+/// user there. `specialization` is that of a doctor in the directory, as a slug.
 pub(crate) fn name_indexes(
     user: UserId,
     words: Words,
@@ -840,7 +840,7 @@ pub(crate) fn notification_indexes(notification: &Notification) -> IndexKeys {
 /// The clause that takes a notification out of the index of unread ones.
 pub(crate) const NO_LONGER_UNREAD: &str = "REMOVE gsi1pk, gsi1sk";
 
-/// Holds for notifications in the index of unread ones.
+/// Condition: the notification is in the index of unread ones.
 pub(crate) const IS_UNREAD: &str = "attribute_exists(gsi1pk)";
 
 pub(crate) fn audit_event_indexes(event: &AuditEvent) -> IndexKeys {

@@ -98,19 +98,19 @@ pub enum MailOutcome {
     InDoubt,
 }
 
-/// Holds for a mail that was not sent and is not being sent.
+/// Condition: the mail was not sent and is not being sent.
 const CAN_BE_CLAIMED: &str = "attribute_exists(pk) AND (attribute_not_exists(mail_state) OR \
                             mail_state IN (:failed, :ordered))";
 
 /// Notes that a mail is ordered again, if [`IS_OVERDUE`] holds; for [`overdue_values`].
 pub(crate) const ORDER_AGAIN: &str = "SET mail_ordered_at = :now";
 
-/// Holds for a mail that waits to be sent, and was not ordered again since `:waiting_since`.
+/// Condition: the mail waits to be sent, and was not ordered again since `:waiting_since`.
 pub(crate) const IS_OVERDUE: &str = "attribute_exists(pk) AND (attribute_not_exists(mail_state) \
     OR mail_state = :ordered) AND (attribute_not_exists(mail_ordered_at) OR mail_ordered_at < \
     :waiting_since)";
 
-/// Holds while the claim is the last one of the mail and its outcome is not noted.
+/// Condition: the claim is the last one of the mail, and its outcome is not noted.
 const IS_CLAIMED_BY: &str = "mail_operation = :operation";
 
 /// Reads the state of the mail from an item.
@@ -334,7 +334,7 @@ impl Table {
         self.put(to_item_at(token, keys::mail_token(hash), Vec::new())?).await
     }
 
-    /// Reads the token with a hash, strongly consistent. The table deletes late: ask
+    /// Reads the token with a hash, strongly consistent. The table deletes expired items late: call
     /// [`MailToken::is_valid_for`].
     pub async fn get_mail_token(&self, hash: &str) -> Result<Option<MailToken>, Error> {
         self.get(keys::mail_token(hash), Consistency::Strong).await

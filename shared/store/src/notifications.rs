@@ -52,7 +52,7 @@ const MAX_RECENT: usize = 24;
 /// How many notifications are updated concurrently.
 const UPDATED_AT_ONCE: usize = 8;
 
-/// Holds for a notification that nobody has read or deleted and whose mail waits.
+/// Condition: nobody has read or deleted the notification, and its mail waits.
 const IS_OPEN: &str = "attribute_exists(pk) AND attribute_not_exists(read_at) AND \
                        attribute_not_exists(is_deleted) AND attribute_not_exists(mail_state)";
 
@@ -214,7 +214,7 @@ impl Table {
     }
 
     /// Returns what a bulk action covers that starts now: all stored notifications, deleted or not.
-    /// Of very many recent ones, the oldest become part of the range.
+    /// If there are more than `MAX_RECENT` recent ones, the older ones count as part of the range.
     pub async fn get_inbox_extent(
         &self,
         recipient: UserId,

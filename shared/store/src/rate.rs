@@ -28,10 +28,10 @@ impl Stored for AccountFailures {
     const IN_KEY: &'static [&'static str] = &[];
 }
 
-/// What the failures of a sign-in are counted by.
+/// The key by which the failures of a sign-in are counted.
 #[derive(Clone, Copy, Debug)]
 pub struct ThrottleKey<'a> {
-    /// What is tried.
+    /// The action that is tried.
     pub kind: LimitedAction,
     /// The account that is tried, existing or not: its normalized address or its id.
     pub account: &'a str,
@@ -73,7 +73,7 @@ impl From<AttemptRefusal> for AttemptError {
     }
 }
 
-/// What became of a write of the failures at an account.
+/// The outcome of a write of the failures at an account.
 enum FailureWrite {
     /// Done, with this id.
     Done(String),
@@ -349,7 +349,7 @@ impl Table {
 /// Counts a mail of a day, if [`MAY_BE_MAILED`] holds; for [`mail_values`].
 const COUNT_MAIL: &str = "ADD mail_count :one SET entity = :entity, #ttl = :ttl";
 
-/// Holds while the maximum of the day is not reached.
+/// Condition: the maximum of the day is not reached.
 const MAY_BE_MAILED: &str = "attribute_not_exists(pk) OR mail_count < :most";
 
 /// Returns the values of [`COUNT_MAIL`] and [`MAY_BE_MAILED`].
@@ -381,7 +381,7 @@ pub(crate) fn space_mails(
         .with([string(":entity", WINDOW), seconds(":ttl", until), seconds(":now", now)])
 }
 
-/// How much a user creates and changes, or may, in a day.
+/// How much a user creates and changes in a day, or may create and change.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct DailyUsage {
     /// Number of new records.
@@ -392,15 +392,15 @@ pub struct DailyUsage {
     pub changes: u64,
 }
 
-/// What a change takes from the allowance of its author's day. It is taken in the transaction of
-/// the change, so that a refused one takes nothing.
+/// The part of the author's daily allowance that a change takes. It is taken in the transaction of
+/// the change, so that a refused change takes nothing.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct DailyAllowance {
     /// The author.
     pub user: UserId,
     /// What the change takes.
     pub usage: DailyUsage,
-    /// What a day has.
+    /// The allowance of a day.
     pub most: DailyUsage,
     /// The time of the change.
     pub now: Timestamp,
@@ -410,7 +410,7 @@ impl DailyAllowance {
     /// Makes the step that takes from the allowance.
     ///
     /// # Errors
-    /// [`Lockout`] until the next day when a whole day has not as much.
+    /// [`Lockout`] until the next day when the change takes more than the allowance of a whole day.
     pub(crate) fn step<E: From<Lockout>>(&self) -> Result<Step<E>, Lockout> {
         let Self { user, usage, most, now } = self;
         let day = FixedWindow::for_day(*now);
@@ -455,7 +455,7 @@ fn ttl(window: FixedWindow) -> Value {
     seconds(":ttl", window.end)
 }
 
-/// Holds for the failures of a certain write.
+/// Condition: the failures are those written by `:attempt`.
 const IS_ATTEMPT: &str = "attempt = :attempt";
 
 /// Returns the failures of an item with the id of its write.

@@ -38,7 +38,7 @@ const READ_AT_ONCE: usize = 2_000;
 const MAX_BATCH_GET: usize = 100;
 
 impl Table {
-    /// Reads an item that does not exist, eventually consistent, for the half of a read unit.
+    /// Reads an item that does not exist, eventually consistent, for half a read unit.
     ///
     /// # Errors
     /// When the table cannot be read.

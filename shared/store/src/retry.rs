@@ -53,8 +53,8 @@ pub const COUNTER_CONFLICT: RetryPolicy = RetryPolicy::without_pause(3);
 /// Other sign-ins at the same account from the same network are counted first.
 pub const SIGN_IN_COUNT: RetryPolicy = RetryPolicy::without_pause(20);
 
-/// Another archivist has extended the archive first. The pause lets it mark its events: those who
-/// come second would write the same marks again.
+/// Another archivist has extended the archive first. The pause lets it mark its events: the second
+/// archivist would otherwise write the same marks again.
 pub const ARCHIVE_RACE: RetryPolicy =
     RetryPolicy { pause: (50, 200), ..RetryPolicy::without_pause(20) };
 

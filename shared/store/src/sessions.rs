@@ -40,7 +40,8 @@ pub enum EndSessionError {
 }
 
 impl Table {
-    /// Reads a session, strongly consistent. The table deletes late: ask [`Session::is_live`].
+    /// Reads a session, strongly consistent. The table deletes expired items late: call
+    /// [`Session::is_live`].
     pub async fn get_session(
         &self,
         user: UserId,
@@ -53,7 +54,7 @@ impl Table {
     ///
     /// # Errors
     /// [`UpdateError::Stale`] when the stored token is not that of `before` any more, the second
-    /// factor has been set up or taken away in the session meanwhile, or the session has ended.
+    /// factor has been set up or removed in the session meanwhile, or the session has ended.
     pub async fn rotate_session(
         &self,
         before: &Session,
@@ -180,7 +181,7 @@ fn end_through<E>(user: UserId, through: SessionId, otherwise: E) -> Step<E> {
     .with([string(":through", through), number(":one", 1_u64)])
 }
 
-/// Holds while the sessions up to `:through` have not all been ended.
+/// Condition: not all sessions up to `:through` have been ended.
 pub(crate) const NOT_ENDED: &str = "attribute_exists(pk) AND \
                                     (attribute_not_exists(sessions_ended_through) OR \
                                     sessions_ended_through < :through)";

@@ -1,7 +1,7 @@
 //! The public keys with which access tokens are verified: publish and list them.
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use domain::key::SigningKey;
+use domain::signing_key::SigningKey;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::attributes::{Item, TTL};
@@ -23,8 +23,8 @@ impl Keyed for SigningKey {
     }
 }
 
-/// How long a retired key is stored: what it has signed can be distinguished from forgeries for so
-/// long.
+/// How long a retired key is stored. During this time, tokens that the key has signed can be
+/// distinguished from forgeries.
 const RETIRED_KEY_RETENTION: SignedDuration = SignedDuration::from_hours(24);
 
 /// Makes the item of a key, which the table deletes some time after the key's end.

@@ -20,7 +20,7 @@ impl Store {
     }
 }
 
-/// What needs no audit key is an operation of the table.
+/// The table: operations that need no audit key are its methods.
 impl Deref for Store {
     type Target = Table;
 

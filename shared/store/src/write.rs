@@ -146,10 +146,10 @@ impl<E> Step<E> {
     }
 }
 
-/// Holds where there is no item yet.
+/// Condition: there is no item yet.
 pub(crate) const IS_NEW: &str = "attribute_not_exists(pk)";
 
-/// Holds where there is an item.
+/// Condition: there is an item.
 pub(crate) const EXISTS: &str = "attribute_exists(pk)";
 
 pub(crate) fn incomplete(error: aws_sdk_dynamodb::error::BuildError) -> Error {

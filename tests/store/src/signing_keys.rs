@@ -1,6 +1,6 @@
 //! Tests of public keys.
 
-use domain::key::SigningKey;
+use domain::signing_key::SigningKey;
 
 use crate::people::at;
 use crate::table::TestTable;

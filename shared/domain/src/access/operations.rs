@@ -144,7 +144,7 @@ operations! {
     VerifyEmail = "verify_email": Public, [409 ChangedMeanwhile, 429 TooManyAttempts];
     /// Read whose account the token from a mail is for.
     ReadRegistration = "read_registration": Public, [429 TooManyAttempts];
-    /// Discard an account that somebody else has registered with one's address.
+    /// Discard an unconfirmed account with the token from the mail to its address.
     DiscardRegistration = "discard_registration": Public,
         [409 ChangedMeanwhile, 429 TooManyAttempts];
     /// Change the email address with the token from the mail.
@@ -243,7 +243,7 @@ operations! {
     ListNotifications = "list_notifications": SignedIn;
     /// Read one of the caller's notifications.
     ReadNotification = "read_notification": SignedIn;
-    /// Ask whether a notification exists, without marking it as read.
+    /// Ask whether a notification exists, without marking it as read: the HEAD request.
     PeekNotification = "peek_notification": SignedIn;
     /// Count the caller's unread notifications.
     CountUnread = "count_unread": SignedIn;
@@ -301,17 +301,18 @@ operations! {
     StaffListAnnotations = "staff_list_annotations": Admins;
     /// List or search notifications, without their messages.
     StaffListNotifications = "staff_list_notifications": Admins;
-    /// See the parties and parts of a record; its text only with emergency access.
+    /// Show the patient, the doctor, the files and the annotations of a record; their text only
+    /// with emergency access.
     LookUpRecord = "look_up_record": Admins;
     /// Get emergency access to the text of a record for a short time.
     BreakGlass = "break_glass": Admins;
     /// Assign a record to another doctor.
     CorrectAssignment = "correct_assignment": Admins;
-    /// See the counts of everything.
+    /// Show the dashboard with its counts.
     ShowDashboard = "show_dashboard": Admins;
-    /// See the queues, the dead letters and a user's mails.
+    /// Show the mail queue, the dead-letter queue and a user's mails.
     ListMails = "list_mails": Admins;
-    /// Put dead letters back into the queue.
+    /// Move messages from the dead-letter queue back to the mail queue.
     RedriveMails = "redrive_mails": Admins;
     /// Send a mail again.
     ResendMail = "resend_mail": Admins;

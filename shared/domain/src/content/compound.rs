@@ -144,7 +144,7 @@ fn children_of_root(entries: &[StorageEntry]) -> Vec<&StorageEntry> {
     let mut children = Vec::new();
     while let Some(id) = next.pop() {
         let Ok(index) = usize::try_from(id) else { continue };
-        // What is no entry ends a branch; a damaged tree may have a cycle.
+        // A number without an entry ends a branch; a damaged tree may have a cycle.
         let (Some(entry), Some(seen)) = (entries.get(index), seen.get_mut(index)) else { continue };
         if !std::mem::replace(seen, true) {
             children.push(entry);

@@ -22,8 +22,8 @@ pub(super) struct TextCheck {
 }
 
 impl TextCheck {
-    /// Checks a text in UTF-8, in UTF-16 with a byte order mark, or in Latin-1. Windows writes
-    /// what it calls so with more printable characters (code page 1252).
+    /// Checks a text in UTF-8, in UTF-16 with a byte order mark, or in Latin-1. What Windows calls
+    /// Latin-1 has more printable characters (code page 1252).
     pub(super) fn text() -> Self {
         Self::new(WINDOWS_1252, false)
     }
@@ -56,7 +56,7 @@ impl TextCheck {
         }
     }
 
-    /// Returns whether the text is as it should be, as far as it can be told.
+    /// Returns whether the text is valid, or which part of it has to be read next.
     pub(super) fn result(&self, size: u64, at_once: u64) -> Result<(), Stop> {
         match self.problem {
             Some(problem) => Err(Stop::Reject(problem)),

@@ -52,7 +52,8 @@ fn names(content: &Pieces) -> Result<Vec<String>, Stop> {
         names.push(name);
         rest = next;
     }
-    // Programs count the entries or read them to the end, and must find the same.
+    // Some programs use the count of the entries, others read them to the end: both must find the
+    // same.
     if names.len() != usize::from(count) {
         return Err(DAMAGED);
     }

@@ -5,7 +5,7 @@ use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine};
 use crypto::{RotatingSecret, Sealer, derive_key, sha256_base64url};
 use domain::account::Role;
 use domain::id::{SessionId, UserId};
-use domain::key::SigningKey;
+use domain::signing_key::SigningKey;
 use jiff::{SignedDuration, Timestamp};
 use jsonwebtoken::crypto::{CryptoProvider, JwtSigner, JwtVerifier, KeyUtils};
 use jsonwebtoken::errors::ErrorKind;

@@ -44,7 +44,7 @@ pub struct Mailed<T> {
     pub delivery: Delivery,
 }
 
-/// Reads what is mailed with `what`, and the state of its sending.
+/// Reads an item's notification or mail with `what`, and the state of its sending.
 fn mailed<T>(item: Item, what: impl FnOnce(Item) -> Result<T, Error>) -> Result<Mailed<T>, Error> {
     let delivery = delivery(item.clone())?;
     Ok(Mailed { what: what(item)?, delivery })
