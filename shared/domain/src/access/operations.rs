@@ -301,8 +301,7 @@ operations! {
     StaffListAnnotations = "staff_list_annotations": Admins;
     /// List or search notifications, without their messages.
     StaffListNotifications = "staff_list_notifications": Admins;
-    /// Show the patient, the doctor, the files and the annotations of a record; their text only
-    /// with emergency access.
+    /// Show a record with files and annotations; their text only with emergency access.
     LookUpRecord = "look_up_record": Admins;
     /// Get emergency access to the text of a record for a short time.
     BreakGlass = "break_glass": Admins;
