@@ -88,6 +88,18 @@ fn objects_are_encrypted_and_old_versions_expire() {
 }
 
 #[test]
+fn accesses_to_all_buckets_are_logged_if_that_is_asked_for() {
+    let template = Template::load();
+    for (name, bucket) in template.all("AWS::S3::Bucket") {
+        let logging = &bucket["LoggingConfiguration"]["Fn::If"];
+        assert_eq!(logging[0], "HasAccessLogBucket", "{name}");
+        assert_eq!(text(&logging[1]["DestinationBucketName"]), "${AccessLogBucket}");
+        assert_eq!(text(&logging[1]["LogFilePrefix"]), format!("${{AWS::StackName}}/{name}/"));
+        assert_eq!(text(&logging[2]), "${AWS::NoValue}");
+    }
+}
+
+#[test]
 fn cors_allows_exactly_the_requests_of_presigned_urls() {
     let template = Template::load();
     // With the web client at the address of the API.

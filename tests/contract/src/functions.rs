@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::assert_same;
 use crate::routes::paths;
-use crate::template::{Template, number, resource_id, text};
+use crate::template::{Template, number, resource_id, text, texts};
 use crate::workspace;
 
 /// Returns the names of all functions: the folders of functions/.
@@ -129,14 +129,20 @@ fn functions_have_valid_settings() {
             json!([{ "Ref": "Architecture" }]),
             "Architectures of {name} must be the parameter Architecture"
         );
-        assert_eq!(function["TracingConfig"]["Mode"], "Active", "{name} must be traced");
+        // The SDK's calls would be missing from traces.
+        assert_eq!(function["TracingConfig"], Value::Null, "{name} must not be traced");
         assert_eq!(
             text(&function["Role"]),
             format!("${{{}.Arn}}", resource_id(&name, "Role")),
             "{name} must have its own role"
         );
-        // New accounts have no concurrency to reserve.
-        assert_eq!(function["ReservedConcurrentExecutions"], Value::Null, "{name}");
+        // New accounts have no concurrency to reserve: only if that is asked for.
+        let reserved = match name.as_str() {
+            "accounts" => json!({ "Fn::If": ["ReservesAccountsConcurrency",
+                { "Ref": "AccountsConcurrency" }, { "Ref": "AWS::NoValue" }] }),
+            _ => Value::Null,
+        };
+        assert_eq!(function["ReservedConcurrentExecutions"], reserved, "{name}");
         let memory = number(&function["MemorySize"], "MemorySize");
         assert!((128..=3008).contains(&memory), "{name}: a new account allows 128 to 3008 MB");
         let timeout = number(&function["Timeout"], "Timeout");
@@ -151,6 +157,7 @@ fn functions_have_valid_settings() {
             "{name}: requests have a lease of {lease} s only"
         );
     }
+    assert_eq!(template.section("Parameters")["AccountsConcurrency"]["Default"], 0);
     let hashes = template.properties("AccountsFunction", "AWS::Lambda::Function");
     assert!(
         number(&hashes["MemorySize"], "MemorySize") >= 1769,
@@ -174,8 +181,23 @@ fn logs_are_structured_and_expire() {
         let id = resource_id(&name, "LogGroup");
         assert_eq!(
             function["LoggingConfig"],
-            json!({ "LogFormat": "JSON", "LogGroup": { "Ref": id } }),
+            json!({
+                "LogFormat": "JSON",
+                "ApplicationLogLevel":
+                    { "Fn::FindInMap": ["LogLevels", { "Ref": "LogLevel" }, "Lambda"] },
+                "SystemLogLevel": "WARN",
+                "LogGroup": { "Ref": id },
+            }),
             "{name}"
+        );
+        let levels = template.section("Mappings")["LogLevels"].as_object().unwrap();
+        for (ours, lambdas) in levels {
+            assert_eq!(lambdas["Lambda"], ours.to_uppercase());
+        }
+        assert_same(
+            levels.keys(),
+            texts(&template.section("Parameters")["LogLevel"]["AllowedValues"]),
+            "LogLevels of template.yaml must have each LogLevel",
         );
         let group = template.properties(&id, "AWS::Logs::LogGroup");
         // TelemetryPolicy allows functions to write to groups of this pattern.

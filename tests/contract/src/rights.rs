@@ -552,11 +552,8 @@ fn each_function_has_its_own_role_and_shares_only_telemetry() {
         log-group:/aws/lambda/${AWS::StackName}-*:*";
     assert_same(
         allowed,
-        ["logs:CreateLogStream", "logs:PutLogEvents"]
-            .map(|action| format!("{action} {LOGS}"))
-            .into_iter()
-            .chain(["xray:PutTraceSegments *", "xray:PutTelemetryRecords *"].map(str::to_owned)),
-        "TelemetryPolicy must allow logs and traces only",
+        ["logs:CreateLogStream", "logs:PutLogEvents"].map(|action| format!("{action} {LOGS}")),
+        "TelemetryPolicy must allow logs only",
     );
 }
 
