@@ -1,9 +1,10 @@
 //! The address of a doctor refuses all mails, and SES sends none to that of another one, while
-//! patients go on creating and changing records.
+//! patients go on creating and changing records. Sometimes the table is out when SES reports it.
 
 use serde_json::json;
 
 use super::{ScenarioWorld, all, below, beside, pause};
+use crate::faults::{CallFault, Outage, Service};
 use crate::run;
 
 const SOON: [u64; 5] = [0, 100, 3_000, 60_000, 900_000];
@@ -13,6 +14,12 @@ pub(super) async fn run(world: ScenarioWorld) {
     run::with(|run| {
         run.mails.refused_by.insert(people.doctor.address());
         run.mails.invalid.insert(people.other_doctor.address());
+        if run.choices.below(4) == 0 {
+            let from = run.now() + run.choices.wait(&[500, 3_000, 7_000]);
+            let to = from + run.choices.wait(&[600_000, 3_600_000, 25_200_000]);
+            let fault = run.choices.one_of(&[CallFault::Refused, CallFault::Silent]);
+            run.network.outages.push(Outage { service: Service::Table, from, to, fault });
+        }
     });
     let mut started = Vec::new();
     for _ in 0..2 + below(4) {
