@@ -43,7 +43,7 @@ ON_STACK := $(CARGO) build --locked --quiet --workspace --bin audit-verify && $(
 STACK_TESTS := contract-tests system-tests
 IN_PROCESS := --workspace $(addprefix --exclude ,$(STACK_TESTS))
 
-TOOLS := $(patsubst %,$(VENV)/%/$(READY),stack sam lint lambda node outside client deny) $(patsubst %,tests/%/node_modules/ready,browser client conformance)
+TOOLS := $(patsubst %,$(VENV)/%/$(READY),stack sam lint lambda node outside client deny checkov) $(patsubst %,tests/%/node_modules/ready,browser client conformance)
 # These tests fail more sign-ins from one address than users do: raise the limit.
 OUTSIDE_STACK := $(STACK) exec --name outside --set MaxFailuresPerNetwork=100000 --
 OUTSIDE := $(VENV)/outside/bin/python
@@ -71,7 +71,7 @@ define step
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help run watch demo invoke owner admin recover-admin lint check test machines simulation system outside browser conformance test-api test-stack simulate fuzz audit-verify reconcile openapi clean deploy deploy-plan tools documents clients dependencies requirements sbom release-files
+.PHONY: help run watch demo invoke owner admin recover-admin lint check test machines simulation system outside policies browser conformance test-api test-stack simulate fuzz audit-verify reconcile openapi clean deploy deploy-plan tools documents clients dependencies requirements sbom release-files
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do printf '%-12s %s\n' "$$name" "$$text"; done
@@ -121,9 +121,13 @@ system:
 
 outside:
 	$(call step,Testing in a browser and by the document on a fresh stack,\
-		$(OUTSIDE_STACK) $(MAKE) --no-print-directory --jobs=1 browser conformance)
+		$(OUTSIDE_STACK) $(MAKE) --no-print-directory --jobs=1 policies browser conformance)
 
-# These two need a stack.
+# These three need a stack. Its template is the expanded one.
+policies:
+	$(call step,Checking the template against rules of secure configuration,$(VENV)/checkov/bin/checkov \
+		--config-file tests/stack/checkov.yaml --file "$$TEMPLATE_JSON" --compact --quiet --skip-download)
+
 browser:
 	@rm -rf .local/screenshots
 	@$(PYTEST) --numprocesses 2 --ignore tests/browser/test_settings.py --ignore tests/browser/test_logs.py \
