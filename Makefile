@@ -253,8 +253,10 @@ deploy-plan: $(VENV)/sam/$(READY) $(VENV)/lambda/$(READY) ## Show what `make dep
 
 # Later deployments keep the values of all parameters that are not given. Parameters on the command line replace those of
 # samconfig.toml.
-GIVEN_PARAMETERS = $(strip $(if $(DOMAIN),PublicUrl=https://$(DOMAIN)) $(PARAMETERS))
-ALL_PARAMETERS = $(strip $(if $(MAIL_SENDER),MailSender=$(MAIL_SENDER)) $(GIVEN_PARAMETERS))
+# SAM wants quotation marks where nothing is given: `PARAMETERS=SharedNetworks=` empties a parameter.
+quoted = $(foreach each,$(1),'$(patsubst %=,%="",$(each))')
+GIVEN_PARAMETERS = $(strip $(call quoted,$(if $(DOMAIN),PublicUrl=https://$(DOMAIN)) $(PARAMETERS)))
+ALL_PARAMETERS = $(strip $(call quoted,$(if $(MAIL_SENDER),MailSender=$(MAIL_SENDER))) $(GIVEN_PARAMETERS))
 define sam_deploy
 @$(VENV)/sam/bin/python -m tests.stack.before_deploy "$(ENV)" "$(MAIL_SENDER)" $(GIVEN_PARAMETERS)
 @# SAM cannot pass --locked. Where Cargo.lock is complete, nothing changes it.

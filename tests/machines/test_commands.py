@@ -256,7 +256,8 @@ def test_deploying_checks_the_parameters_first(tmp_path: Path, monkeypatch: pyte
     assert "no parameter PageSizes: correct PARAMETERS=" in before_deploy.wrong("dev", "", ["PageSizes=5"])
     for domain in ("records", "https://records.example.org", "records.example.org/app"):
         assert "DOMAIN=records.example.org" in before_deploy.wrong("dev", "", [f"PublicUrl=https://{domain}"]), domain
-    assert before_deploy.wrong("dev", "", ["PublicUrl=https://records.example.org"]) is None
+    for value in ("https://records.example.org", '""'):
+        assert before_deploy.wrong("dev", "", [f"PublicUrl={value}"]) is None, value
 
 
 def test_a_plan_shows_the_changes_of_the_same_deployment() -> None:
@@ -264,7 +265,9 @@ def test_a_plan_shows_the_changes_of_the_same_deployment() -> None:
     deploy, plan = (make(ROOT, "--dry-run", target, *settings).stdout for target in ("deploy", "deploy-plan"))
     assert plan.replace(" --no-execute-changeset ", "  ") == deploy != plan
     for parameter in ("MailSender=records@example.org", "PublicUrl=https://records.example.org", "PageSize=50"):
-        assert parameter in deploy.partition("--parameter-overrides")[2], deploy
+        assert f"'{parameter}'" in deploy.partition("--parameter-overrides")[2], deploy
+    emptied = make(ROOT, "--dry-run", "deploy", "ENV=prod", "PARAMETERS=SharedNetworks=").stdout
+    assert """'SharedNetworks=""'""" in emptied.partition("--parameter-overrides")[2], emptied
 
 
 class _Cloud:

@@ -31,11 +31,12 @@ def wrong(environment: str, sender: str, others: Sequence[str] = ()) -> str | No
     for setting in deploy.get("parameter_overrides", []):
         if setting.split("=")[0] not in known:
             return f"template.yaml has no parameter {setting.split('=')[0]}: correct parameter_overrides of {environment} in samconfig.toml"
-    given = dict(setting.partition("=")[::2] for setting in others)
+    # SAM wants quotation marks around nothing.
+    given = {name: value.strip('"') for name, _, value in (setting.partition("=") for setting in others)}
     for name in given:
         if name not in known:
             return f"template.yaml has no parameter {name}: correct PARAMETERS="
-    if "PublicUrl" in given and not _DOMAIN.fullmatch(given["PublicUrl"]):
+    if given.get("PublicUrl") and not _DOMAIN.fullmatch(given["PublicUrl"]):
         return f"{given['PublicUrl']} is no address of a domain: DOMAIN=records.example.org is the domain of the API"
     if sender and not re.fullmatch(r"[^@\s]+@[^@\s]+\.[^@\s]+", sender):
         return f"MAIL_SENDER={sender} is no address: MAIL_SENDER=records@example.org names the sender of mails"

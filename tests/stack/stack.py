@@ -109,6 +109,9 @@ def _stack(home: Path, file: Path, proxy_port: int, emulator_port: int, others: 
         "MailIdentity": "ADDRESS",
         "Environment": "local",
         "LocalOrigins": f"http://localhost:{proxy_port},{_WEB_CLIENT}",
+        # Kept stacks have values of earlier versions, which are refused now.
+        "PublicUrl": '""',
+        "AllowedOrigins": '""',
         # As the Django service did.
         "RevealRegisteredEmail": "true",
         # Doctors can be used right after registration.

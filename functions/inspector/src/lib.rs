@@ -97,8 +97,12 @@ impl Inspector {
             FileStatus::Pending => match self.judge(&file, scan).await? {
                 Some(verdict) => {
                     self.store.settle_file(&file, verdict).await?;
-                    if let Some(reason) = verdict.rejection() {
-                        tracing::warn!(file_id = %id, %reason, "an upload is rejected");
+                    // CloudWatch counts these lines.
+                    match verdict.rejection() {
+                        Some(reason) => {
+                            tracing::warn!(file_id = %id, %reason, "an upload is rejected");
+                        }
+                        None => tracing::info!(file_id = %id, "an upload is available"),
                     }
                     verdict.status()
                 }

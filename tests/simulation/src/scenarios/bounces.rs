@@ -19,6 +19,7 @@ pub(super) async fn run(world: ScenarioWorld) {
             let to = from + run.choices.wait(&[600_000, 3_600_000, 25_200_000]);
             let fault = run.choices.one_of(&[CallFault::Refused, CallFault::Silent]);
             run.network.outages.push(Outage { service: Service::Table, from, to, fault });
+            run.is_calm = false;
         }
     });
     let mut started = Vec::new();
