@@ -237,26 +237,36 @@ impl Table {
 
     /// Notes why a mail that nobody has claimed is not sent at all, for example because its
     /// recipient is inactive. A mail that was or may have been sent stays as it is. Does not count
-    /// as a failed mail.
+    /// as a failed mail. Deletes the notification if it is marked as deleted: the stream does not
+    /// report the end of a mail that nobody has claimed.
     pub async fn mark_mail_dropped(
         &self,
         order: MailMessage,
         failure: MailFailure,
         now: Timestamp,
     ) -> Result<(), Error> {
-        self.update_if(
-            keys::ordered(order),
-            "SET mail_state = :failed, mail_failure = :failure, mail_failed_at = :now",
-            CAN_BE_CLAIMED,
-            [
-                state(":failed", MailState::Failed),
-                state(":ordered", MailState::ResendRequested),
-                string(":failure", failure),
-                string(":now", now),
-            ],
-        )
-        .await
-        .map(drop)
+        let key = keys::ordered(order);
+        let dropped = self
+            .update_if(
+                key.clone(),
+                "SET mail_state = :failed, mail_failure = :failure, mail_failed_at = :now",
+                CAN_BE_CLAIMED,
+                [
+                    state(":failed", MailState::Failed),
+                    state(":ordered", MailState::ResendRequested),
+                    string(":failure", failure),
+                    string(":now", now),
+                ],
+            )
+            .await?;
+        match dropped {
+            UpdateOutcome::Done(item) if item.contains_key("is_deleted") => {
+                // Unless staff have ordered it again meanwhile.
+                let failed = [state(":failed", MailState::Failed)];
+                self.delete_if(key, "mail_state = :failed", failed).await.map(drop)
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Notes what was reported at `at` about a mail that SES took at `sent_at`: the mail is sent,

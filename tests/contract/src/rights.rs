@@ -105,7 +105,7 @@ const PARTITIONS: &[(&str, &str, &str)] = &[
     ("dispatcher", "COUNTERS#*", "UpdateItem"),
     ("dispatcher", "COUNTED#*", "BatchGetItem PutItem"),
     ("mailer", "USER#*", "GetItem"),
-    ("mailer", "INBOX#*", "UpdateItem"),
+    ("mailer", "INBOX#*", "DeleteItem UpdateItem"),
     ("mailer", "MAIL#*", "GetItem UpdateItem"),
     ("mailer", "TOKEN#*", "PutItem"),
     ("mailer", "RATE#*", "UpdateItem"),

@@ -257,6 +257,25 @@ async fn a_report_that_is_repeated_does_not_undo_what_came_after_it() {
     );
 }
 
+/// The stream does not report the end of a mail that nobody has claimed.
+#[tokio::test]
+async fn a_deleted_notification_goes_when_its_mail_is_dropped() {
+    let table = TestTable::new().await;
+    let doctor = doctor();
+    let notifications = notified(&table, &doctor, 2).await;
+    // Newest first.
+    let [kept, deleted] = &notifications[..] else { panic!("{notifications:?}") };
+    table.store.purge_deleted(doctor.id, None, deleted.id).await.unwrap();
+    for notification in [deleted, kept] {
+        let dropped = MailFailure::RecipientInactive;
+        table.store.mark_mail_dropped(order(notification), dropped, at(1)).await.unwrap();
+    }
+    let stored = async |notification: &Notification| {
+        table.store.get_notification_delivery(doctor.id, notification.id).await.unwrap()
+    };
+    assert!(stored(deleted).await.is_none() && stored(kept).await.is_some());
+}
+
 #[tokio::test]
 async fn a_report_says_what_became_of_a_sent_mail() {
     let table = TestTable::new().await;
