@@ -65,11 +65,13 @@ def _wrong_in_the_account(deploy: dict, sender: str, identity: str) -> str | Non
 def _wrong_identity(ses, sender: str, identity: str) -> str | None:
     """Checks what SES knows of the sender before the first deployment, which would fail and be rolled back."""
     domain = sender.partition("@")[2]
-    known = [name for name in (domain, sender) if _is_known(ses, name)]
-    if identity == "EXISTING" and not known:
+    if identity == "EXISTING":
+        if _is_known(ses, domain) or _is_known(ses, sender):
+            return None
         return f"SES knows neither {domain} nor {sender} in this region: leave out MailIdentity=EXISTING, or verify one of them"
-    if (domain if identity == "DOMAIN" else sender) in known and identity != "EXISTING":
-        return f"SES has the identity {known[0]} in this region already: use it with PARAMETERS=MailIdentity=EXISTING"
+    created = domain if identity == "DOMAIN" else sender
+    if _is_known(ses, created):
+        return f"SES has the identity {created} in this region already: use it with PARAMETERS=MailIdentity=EXISTING"
     return None
 
 

@@ -166,7 +166,6 @@ impl Recoverer {
             before: &before,
             after: &after,
             credentials: &credentials,
-            replaced: self.store.get_unconfirmed_user(&after.email).await?,
             event: &event,
             mails: &[mail],
         };
@@ -214,7 +213,6 @@ impl Recoverer {
             before: &before,
             after: &after,
             credentials: &credentials,
-            replaced: self.store.get_unconfirmed_user(&after.email).await?,
             event: &event,
             mails: &mails,
         };

@@ -116,8 +116,8 @@ impl Store {
                 Step::update(
                     keys::record(record.patient_id, record.id),
                     "SET file_count = file_count - :one, version = version + :one, \
-                 content_version = version + :one, updated_at = :now, \
-                 update_notification_id = :told",
+                     content_version = version + :one, updated_at = :now, \
+                     update_notification_id = :told",
                 )
                 .only_if("version = :before", DeleteFileError::Stale)
                 .with([

@@ -69,8 +69,6 @@ pub struct RecoveredAccount<'a> {
     pub after: &'a Account,
     /// The credentials as they were read.
     pub credentials: &'a Credentials,
-    /// The user of a registration with the new address that was never confirmed.
-    pub replaced: Option<UserId>,
     /// The event for the audit trail.
     pub event: &'a AuditEvent,
     /// Inform the user.
@@ -198,7 +196,7 @@ impl Store {
         account: &RecoveredAccount<'_>,
     ) -> Result<(), RecoverError> {
         let mut steps = vec![delete(recovery, RecoverError::Stale)];
-        steps.extend(self.replace_account(account)?);
+        steps.extend(self.replace_account(account).await?);
         self.commit(steps).await
     }
 
@@ -214,17 +212,17 @@ impl Store {
             .only_if("working_admins = :one", RecoverError::OtherAdmins)
             .with([number(":one", 1_u64)]);
         let mut steps = vec![alone];
-        steps.extend(self.replace_account(account)?);
+        steps.extend(self.replace_account(account).await?);
         self.commit(steps).await
     }
 
     /// Makes the steps that replace an account, move its credentials if the address is another one,
     /// and delete its second factor if it has none any more.
-    fn replace_account(
+    async fn replace_account(
         &self,
         account: &RecoveredAccount<'_>,
     ) -> Result<Vec<Step<RecoverError>>, Error> {
-        let RecoveredAccount { before, after, credentials, replaced, event, mails } = *account;
+        let RecoveredAccount { before, after, credentials, event, mails } = *account;
         let (old, new) = (keys::credentials(&before.email), keys::credentials(&after.email));
         let unchanged = credentials::unchanged(credentials);
         let moved =
@@ -235,6 +233,7 @@ impl Store {
         } else {
             let deletion = Step::delete(old).only_if(SAME_HASH, RecoverError::Stale);
             let mut steps = vec![deletion.with(unchanged)];
+            let replaced = self.get_unconfirmed_user(&after.email).await?;
             let taken = || RecoverError::EmailTaken;
             steps.extend(credentials::take_address(&after.email, &moved, replaced, taken)?);
             steps

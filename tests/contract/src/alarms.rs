@@ -28,10 +28,7 @@ fn watched(template: &Template, namespace: &str, name: &str) -> BTreeSet<String>
     let alarms = template.all(ALARM).flat_map(|(_, alarm)| metrics(alarm));
     alarms
         .filter(|metric| metric["Namespace"] == namespace && metric["MetricName"] == name)
-        .map(|metric| match metric["Dimensions"].as_array() {
-            Some(dimensions) => id(&dimensions[0]["Value"]),
-            None => "the AWS account".to_owned(),
-        })
+        .map(|metric| id(&metric["Dimensions"][0]["Value"]))
         .collect()
 }
 

@@ -188,6 +188,12 @@ impl Run {
         u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
+    /// Lets nothing go wrong any more, so that nothing may be left for the reconciler.
+    pub fn let_nothing_fail(&mut self) {
+        self.network.heal();
+        self.is_calm = true;
+    }
+
     /// Adds a line to the history.
     pub fn note(&mut self, what: &str) {
         let ms = self.now();

@@ -53,7 +53,6 @@ impl TestTable {
             before,
             after: &after,
             credentials: &credentials(before),
-            replaced: None,
             event: &event,
             mails: &mails,
         };
@@ -184,7 +183,6 @@ async fn admins_are_counted_with_the_time_of_the_last_removal() {
             before,
             after: &after,
             credentials: &credentials(before),
-            replaced: None,
             event: &event,
             mails: &[],
         };

@@ -25,8 +25,7 @@ pub(super) async fn run(world: ScenarioWorld) {
         match run.choices.below(4) {
             // Nothing fails: then the reconciler finds what the dispatcher forgets.
             3 => {
-                run.network.heal();
-                run.is_calm = true;
+                run.let_nothing_fail();
                 run.network.waits = run.choices.one_of(&[AT_ONCE, SLOWLY]);
             }
             2 => {

@@ -32,8 +32,7 @@ pub(super) async fn run(world: ScenarioWorld) {
     let is_repeated = below(3) > 0;
     run::with(|run| {
         run.queues.refused_entries = if is_repeated { 100 } else { 600 };
-        run.network.heal();
-        run.is_calm = true;
+        run.let_nothing_fail();
         run.network.waits = &[1, 2, 5, 20];
         (run.network.lost_updates, run.network.lost_releases) =
             run.choices.one_of(&[(300, 300), (0, 800), (0, 800)]);
